@@ -1,0 +1,1 @@
+"""Data sets: MNIST, from the cache, a mirror or the sample inside the package."""

@@ -1,0 +1,178 @@
+"""How many cores the kernels use, and how they share them with BLAS and with other threads.
+
+Cores that one sees are not cores that one has: a container may show 32 and grant the time of
+one. The default is what the affinity mask and the CPU quota give. `COURSE_NUM_THREADS` (read
+once, at import) or `set_num_threads` changes it.
+"""
+
+import ctypes
+import importlib.metadata
+import math
+import os
+import sys
+import threading
+from pathlib import Path
+
+
+def available_cpus(
+    cgroup: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self")
+) -> int:
+    """Number of CPUs this process may really use, at least 1.
+
+    The smaller of the affinity mask and the CPU quota of the control group (versions 1 and 2,
+    see cpu.max in the Linux kernel's admin guide), the latter rounded up. Where a system has
+    neither, all CPUs.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    quota = _cgroup_quota(cgroup, process)
+    return max(1, math.ceil(min(count, quota)))
+
+
+def _cgroup_quota(root: Path, process: Path) -> float:
+    """The CPU quota in cores; infinity if there is none."""
+    try:
+        memberships = (process / "cgroup").read_text().splitlines()
+    except OSError:
+        memberships = []
+    quota = math.inf
+    for line in [*memberships, "0::/"]:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, read = root, _read_cpu_max
+        elif "cpu" in controllers.split(","):
+            base, read = root / controllers, _read_cfs_quota
+            if not base.exists():
+                base = root / "cpu"
+        else:
+            continue
+        # A group is bound by its own quota and by those of all groups around it.
+        group = Path(path.lstrip("/"))
+        for folder in [group, *group.parents]:
+            quota = min(quota, read(base / folder))
+    return quota
+
+
+def _read_cpu_max(folder: Path) -> float:
+    """Version 2: one file, "quota period" in microseconds, or "max period"."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _read_cfs_quota(folder: Path) -> float:
+    """Version 1: two files; a quota of -1 means none."""
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+        return quota / period if quota > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _wanted_threads() -> int:
+    """What `COURSE_NUM_THREADS` asks for, else what the machine gives."""
+    text = os.environ.get("COURSE_NUM_THREADS", "")
+    if not text:
+        return available_cpus()
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"COURSE_NUM_THREADS must be a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _load_tbb() -> None:
+    """Load the TBB library of the PyPI package `tbb`, which numba does not find by itself.
+
+    Of numba's three threading layers, TBB neither spins while it waits (OpenMP does: six times
+    slower when a neighbour takes a core) nor aborts when two threads launch kernels at once
+    (the work queue does). Without it numba takes the next best.
+    """
+    try:
+        files = importlib.metadata.files("tbb") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.name in ("libtbb.so.12", "tbb12.dll"):
+            try:
+                ctypes.CDLL(str(file.locate()), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
+            except OSError:
+                return
+
+
+_threads = _wanted_threads()
+_load_tbb()
+if "numba" not in sys.modules:
+    # numba starts this many threads, and never more, when the first kernel runs.
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(_threads))
+
+import numba  # noqa: E402  (reads NUMBA_NUM_THREADS when it is imported)
+
+_threads = min(_threads, numba.config.NUMBA_NUM_THREADS)
+
+
+def get_num_threads() -> int:
+    """How many threads the kernels use."""
+    return _threads
+
+
+def set_num_threads(count: int) -> None:
+    """Use `count` threads from now on, in every kernel.
+
+    Raises ValueError if it is below 1 or above the number numba started with.
+    """
+    global _threads
+    most = numba.config.NUMBA_NUM_THREADS
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
+        raise ValueError(
+            f"the number of threads must be between 1 and {most}, got {count!r}; for more, set "
+            "the environment variable COURSE_NUM_THREADS before Python starts"
+        )
+    _threads = count
+
+
+class _Computing:
+    """Holds the kernels for one Python thread, with BLAS on one thread meanwhile.
+
+    - numba alone goes parallel, over images. If the BLAS inside the kernels used its own threads
+      too, the two pools would fight (a LeNet epoch took 150 s instead of 5).
+    - One Python thread at a time: under numba's work queue two would end the process.
+    - The user's settings of numba and BLAS are put back when the outermost block ends.
+    """
+
+    def __init__(self):
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._blas = None
+
+    def _find_blas(self):
+        """The loaded BLAS libraries; scipy's is the one that numba's matrix products call."""
+        if self._blas is None:
+            import scipy.linalg.cython_blas  # noqa: F401
+            import threadpoolctl
+
+            self._blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        return self._blas
+
+    def __enter__(self):
+        self._lock.acquire()
+        if self._depth == 0:
+            self._numba_threads = numba.get_num_threads()
+            if self._numba_threads != _threads:
+                numba.set_num_threads(_threads)
+            self._limit = self._find_blas().limit(limits=1)
+        self._depth += 1
+
+    def __exit__(self, *exception):
+        self._depth -= 1
+        if self._depth == 0:
+            self._limit.restore_original_limits()
+            if self._numba_threads != _threads:
+                numba.set_num_threads(self._numba_threads)
+        self._lock.release()
+
+
+computing = _Computing()

@@ -1,0 +1,69 @@
+"""Looks at the numbers inside a network while it trains."""
+
+import re
+
+import numpy as np
+
+from course import log
+
+
+class Monitor:
+    """Every `interval` batches logs a statistic of each layer's output and each parameter.
+
+    stat_func: a function of an array; the root mean square unless given. pattern: a regular
+    expression that the names must match. sort: by name. With `monitor_all` the gradients too.
+    """
+
+    def __init__(self, interval, stat_func=None, pattern=".*", sort=False, monitor_all=False):
+        if interval < 1:
+            raise ValueError(f"interval must be at least 1, got {interval!r}")
+        self.interval = interval
+        self.stat_func = stat_func or root_mean_square
+        self.sort = sort
+        self.monitor_all = monitor_all
+        self.step = 0
+        self._pattern = re.compile(pattern)
+        self._active = False
+        self._queue = []
+        self._executors = []
+
+    def install(self, executor) -> None:
+        """Watch the layers of an executor."""
+        executor.set_monitor_callback(self._note)
+        self._executors.append(executor)
+
+    def _note(self, name, array):
+        if self._active and self._pattern.match(name):
+            self._queue.append((self.step, name, self.stat_func(array)))
+
+    def tic(self) -> None:
+        """Before a batch: begin to watch if it is its turn."""
+        if self.step % self.interval == 0:
+            self._queue = []
+            self._active = True
+        self.step += 1
+
+    def toc(self) -> list[tuple[int, str, object]]:
+        """After a batch: [(batch, name, statistic)], empty if it was not its turn."""
+        if not self._active:
+            return []
+        for executor in self._executors:
+            for name, array in executor.arg_dict.items():
+                self._note(name, array)
+            if self.monitor_all:
+                for name, array in executor.grad_dict.items():
+                    self._note(f"{name}_grad", array)
+        self._active = False
+        found, self._queue = self._queue, []
+        return sorted(found, key=lambda entry: entry[1]) if self.sort else found
+
+    def toc_print(self) -> None:
+        """After a batch: log what `toc` gives."""
+        for step, name, statistic in self.toc():
+            text = f"{statistic:g}" if np.ndim(statistic) == 0 else str(statistic)
+            log.info("Batch: %7d %-30s %s", step, name, text)
+
+
+def root_mean_square(array: np.ndarray) -> float:
+    """√(mean of the squares): the size of a typical number."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))

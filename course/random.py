@@ -1,0 +1,24 @@
+"""The one source of chance: initial weights, shuffling and dropout all draw from here."""
+
+import numpy as np
+
+_generator = np.random.default_rng()
+
+
+def seed(seed_state: int) -> None:
+    """Start the random numbers anew: the same seed gives the same training, bit for bit.
+
+    Holds on one machine with one number of threads. Raises ValueError if `seed_state` is not
+    a non-negative integer.
+    """
+    global _generator
+    if isinstance(seed_state, bool) or not isinstance(seed_state, (int, np.integer)):
+        raise ValueError(f"seed_state must be int, got {seed_state!r}")
+    if seed_state < 0:
+        raise ValueError(f"seed_state must not be negative, got {seed_state}")
+    _generator = np.random.default_rng(int(seed_state))
+
+
+def generator() -> np.random.Generator:
+    """The numpy generator in use; ask for it anew each time, since `seed` replaces it."""
+    return _generator

@@ -1,0 +1,154 @@
+"""A network as a table (`print_summary`) and as a picture (`plot_network`)."""
+
+import math
+
+from course.layers.base import times
+from course.symbol import Node, Symbol
+
+_COLUMNS = ("Layer (type)", "Output Shape", "Param #", "Previous Layer")
+
+# A palette that colour-blind people can tell apart (Okabe and Ito, 2008), by kind of layer.
+_COLOURS = {
+    "null": "#FFFFFF",
+    "FullyConnected": "#E69F00",
+    "Convolution": "#E69F00",
+    "Activation": "#56B4E9",
+    "Pooling": "#009E73",
+    "BatchNorm": "#F0E442",
+    "Dropout": "#F0E442",
+    "Flatten": "#CCCCCC",
+    "SoftmaxOutput": "#CC79A7",
+    "softmax": "#CC79A7",
+}
+
+
+def print_summary(symbol: Symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.74, 1.0)):
+    """Print a table of the layers: output shape (without the batch), parameters, what feeds them.
+
+    `shape`: the inputs' shapes, such as {'data': (1, 1, 28, 28)}; without it, shapes and
+    parameter counts are left blank. Raises ValueError if it does not suffice.
+    """
+    shapes = _all_shapes(symbol, shape)
+    stops = [int(line_length * position) for position in positions]
+
+    def line(fields):
+        text = ""
+        for field, stop in zip(fields, stops, strict=True):
+            text = (text + str(field))[: stop - 1].ljust(stop)
+        print(text.rstrip())
+
+    print("_" * line_length)
+    line(_COLUMNS)
+    print("=" * line_length)
+    shown = _shown(symbol)
+    total = 0
+    for k, node in enumerate(shown):
+        before = [child.name for child in node.inputs if child in shown]
+        size = parameter_count(node, shapes)
+        total += size
+        output = "x".join(map(str, shapes[node.name][1:])) if shapes else ""
+        fields = (f"{node.name}({node.op or 'null'})", output, size if shapes else "")
+        line((*fields, before[0] if before else ""))
+        for other in before[1:]:
+            line(("", "", "", other))
+        print("=" * line_length if k == len(shown) - 1 else "_" * line_length)
+    print(f"Total params: {total}" if shapes else "Total params: unknown without shape=")
+    print("_" * line_length)
+
+
+def plot_network(symbol: Symbol, title="plot", shape=None, hide_weights=True):
+    """A matplotlib Figure of the graph, data at the bottom, as in MXNet's pictures.
+
+    With `shape` ({'data': (1, 1, 28, 28)}) the arrows carry the shapes, without the batch.
+    `hide_weights=False` draws the parameters too.
+    """
+    from matplotlib.figure import Figure
+
+    shapes = _all_shapes(symbol, shape)
+    nodes = _shown(symbol) if hide_weights else symbol.nodes()
+    place = _places(nodes)
+    width = 1 + max(x for x, _ in place.values())
+    height = 1 + max(y for _, y in place.values())
+    figure = Figure(figsize=(2.6 * width + 0.6, 0.85 * height + 0.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlim=(-0.6, width - 0.4), ylim=(-0.6, height - 0.4), title=title)
+    axes.set_axis_off()
+    for node in nodes:
+        style = {"boxstyle": "round,pad=0.45", "facecolor": _COLOURS.get(node.op or "null", "#DDD")}
+        axes.annotate(
+            _label(node), place[id(node)], ha="center", va="center", fontsize=9, bbox=style,
+            color="black",
+        )  # fmt: skip
+        for child in node.inputs:
+            if id(child) not in place:
+                continue
+            (x0, y0), (x1, y1) = place[id(child)], place[id(node)]
+            bend = "arc3,rad=0" if y1 - y0 == 1 else "arc3,rad=0.35"
+            arrow = {"arrowstyle": "-|>", "color": "#444", "connectionstyle": bend}
+            arrow |= {"shrinkA": 17, "shrinkB": 17}
+            axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow)
+            if shapes:
+                middle = ((x0 + x1) / 2 + 0.04, (y0 + y1) / 2)
+                text = times(shapes[child.name][1:])
+                axes.annotate(text, middle, fontsize=8, va="center", color="#444")
+    return figure
+
+
+def parameter_count(node: Node, shapes: dict) -> int:
+    """How many numbers the layer learns, from inferred shapes. States are not counted."""
+    if not shapes or node.op is None:
+        return 0
+    layer = node.layer()
+    first = len(layer.input_names)
+    learned = node.inputs[first : first + len(layer.param_names)]
+    return sum(math.prod(shapes[child.name]) for child in learned)
+
+
+def _all_shapes(symbol, shape):
+    if shape is None:
+        return {}
+    shapes = symbol.infer_all_shapes(dict(shape))
+    if any(node.name not in shapes for node in symbol.nodes()):
+        raise ValueError("Input shape is incomplete: give the shape of each input of the network")
+    return shapes
+
+
+def _shown(symbol):
+    """The layers, and the variables that are data: not parameters, states or labels."""
+    hidden = set()
+    order = symbol.nodes()
+    for node in order:
+        if node.op is not None:
+            layer = node.layer()
+            data = [name for name in layer.input_names if name != "label"]
+            hidden.update(id(child) for child in node.inputs[len(data) :])
+    return [node for node in order if node.op is not None or id(node) not in hidden]
+
+
+def _places(nodes):
+    """Coordinates: a node stands above all that feed it; neighbours in a row side by side."""
+    level, filled, place = {}, {}, {}
+    for node in nodes:
+        below = [level[id(child)] for child in node.inputs if id(child) in level]
+        row = 1 + max(below, default=-1)
+        level[id(node)] = row
+        place[id(node)] = (filled.get(row, 0), row)
+        filled[row] = filled.get(row, 0) + 1
+    return place
+
+
+def _label(node):
+    if node.op is None:
+        return node.name
+    layer = node.layer()
+    if node.op == "FullyConnected":
+        return f"{node.name}\nFullyConnected {layer.num_hidden}"
+    if node.op == "Convolution":
+        window = f"{times(layer.kernel)}/{layer.stride[0]}, {layer.num_filter}"
+        return f"{node.name}\nConvolution {window}"
+    if node.op == "Activation":
+        return f"{node.name}\nActivation {layer.act_type}"
+    if node.op == "Pooling":
+        window = "global" if layer.global_pool else f"{times(layer.kernel)}/{layer.stride[0]}"
+        return f"{node.name}\nPooling {layer.pool_type}, {window}"
+    return f"{node.name}\n{node.op}"
