@@ -56,14 +56,14 @@ class Initializer:
 class Zero(Initializer):
     """All 0."""
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         array[...] = 0
 
 
 class One(Initializer):
     """All 1."""
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         array[...] = 1
 
 
@@ -73,7 +73,7 @@ class Constant(Initializer):
     def __init__(self, value=0.0):
         self.value = float(value)
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         array[...] = self.value
 
 
@@ -83,7 +83,7 @@ class Uniform(Initializer):
     def __init__(self, scale=0.07):
         self.scale = _positive(scale, "scale")
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         array[...] = random.generator().uniform(-self.scale, self.scale, array.shape)
 
 
@@ -93,7 +93,7 @@ class Normal(Initializer):
     def __init__(self, sigma=0.01):
         self.sigma = _positive(sigma, "sigma")
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         array[...] = random.generator().normal(0, self.sigma, array.shape)
 
 
@@ -104,7 +104,7 @@ class Orthogonal(Initializer):
         self.scale = _positive(scale, "scale")
         self.rand_type = _choice(rand_type, "rand_type", ("uniform", "normal"))
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         rows = len(array)
         shape = (rows, array.size // rows)
         draw = random.generator()
@@ -128,7 +128,7 @@ class Xavier(Initializer):
         self.factor_type = _choice(factor_type, "factor_type", ("avg", "in", "out"))
         self.magnitude = _positive(magnitude, "magnitude")
 
-    def fill(self, array):  # noqa: D102
+    def fill(self, array):
         if array.ndim < 2:
             raise ValueError(
                 f"Xavier needs a weight with at least two axes (outputs, inputs), got {array.shape}"

@@ -95,7 +95,7 @@ class Accuracy(EvalMetric):
         self.axis = axis
         super().__init__(name)
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         if pred.shape != label.shape:
             if pred.ndim <= self.axis:
                 raise ValueError(
@@ -118,7 +118,7 @@ class TopKAccuracy(EvalMetric):
         self.top_k = top_k
         super().__init__(f"{name}_{top_k}")
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         label = _class_numbers(label, pred)
         best = np.argsort(-pred, axis=1, kind="stable")[:, : self.top_k]
         return int(np.count_nonzero(best == label[:, None])), label.size
@@ -136,7 +136,7 @@ class F1(EvalMetric):
         self.average = average
         super().__init__(name)
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         label = _class_numbers(label, pred)
         if pred.shape[1] != 2:
             raise ValueError(f"F1 is for two classes, got outputs of shape {pred.shape}")
@@ -152,7 +152,7 @@ class F1(EvalMetric):
         )
         return (counts, 1) if self.average == "micro" else (_f1(counts), 1)
 
-    def value_of(self, total, count):  # noqa: D102
+    def value_of(self, total, count):
         return _f1(total) if self.average == "micro" else total / count
 
 
@@ -169,7 +169,7 @@ class CrossEntropy(EvalMetric):
         self.eps = eps
         super().__init__(name)
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         label = _class_numbers(label, pred)
         right = pred[np.arange(len(label)), label].astype(np.float64)
         return float(-np.log(right + self.eps).sum()), label.size
@@ -189,7 +189,7 @@ class Perplexity(EvalMetric):
         self.ignore_label = ignore_label
         super().__init__(name)
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         flat = label.reshape(-1)
         kept = np.ones(flat.size, bool) if self.ignore_label is None else flat != self.ignore_label
         pred = pred.reshape(-1, pred.shape[-1])[kept]
@@ -197,14 +197,14 @@ class Perplexity(EvalMetric):
         right = pred[np.arange(len(numbers)), numbers].astype(np.float64)
         return float(-np.log(np.maximum(right, 1e-10)).sum()), numbers.size
 
-    def value_of(self, total, count):  # noqa: D102
+    def value_of(self, total, count):
         return math.exp(total / count)
 
 
 class _Difference(EvalMetric):
     """The mean over the batches of a batch's mean difference of two arrays of equal size."""
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         if label.size != pred.size:
             raise ValueError(
                 f"expected as many labels as outputs, got shapes {label.shape} and {pred.shape}"
@@ -222,7 +222,7 @@ class MAE(_Difference):
     def __init__(self, name="mae"):
         super().__init__(name)
 
-    def mean(self, difference):  # noqa: D102
+    def mean(self, difference):
         return np.abs(difference).mean()
 
 
@@ -232,7 +232,7 @@ class MSE(_Difference):
     def __init__(self, name="mse"):
         super().__init__(name)
 
-    def mean(self, difference):  # noqa: D102
+    def mean(self, difference):
         return (difference**2).mean()
 
 
@@ -242,7 +242,7 @@ class RMSE(_Difference):
     def __init__(self, name="rmse"):
         super().__init__(name)
 
-    def mean(self, difference):  # noqa: D102
+    def mean(self, difference):
         return math.sqrt((difference**2).mean())
 
 
@@ -278,7 +278,7 @@ class CustomMetric(EvalMetric):
             preds = preds[: len(labels)]
         super().update(labels, preds)
 
-    def evaluate(self, label, pred):  # noqa: D102
+    def evaluate(self, label, pred):
         value = self._feval(label, pred)
         return value if isinstance(value, tuple) else (value, 1)
 

@@ -26,7 +26,7 @@ class Module(BaseModule):
     `data_names` and `label_names` are the inputs; all other arguments of the symbol are
     parameters. Those in `fixed_param_names` are not trained. `logger` is where `fit` writes.
     Raises ValueError for names that the symbol does not have.
-    """  # noqa: D205
+    """
 
     def __init__(
         self,
@@ -408,13 +408,35 @@ class Module(BaseModule):
         """Write the optimizer's state (momentum and so on) and its count of updates."""
         if not self.optimizer_initialized:
             raise RuntimeError("there is no optimizer yet: call init_optimizer or fit first")
-        model.save_arrays(fname, self._optimizer.export_states(self._states))
+        counts = self._optimizer.update_counts
+        arrays = {f"updates:{self.param_names[k]}": [n] for k, n in counts.items()}
+        for index, parts in self._states.items():
+            for k, part in enumerate(_parts(parts)):
+                arrays[f"state{k}:{self.param_names[index]}"] = part
+        model.save_arrays(fname, {key: np.asarray(value) for key, value in arrays.items()})
 
     def load_optimizer_states(self, fname) -> None:
         """Take over the optimizer's state from a file of `save_optimizer_states`."""
         if not self.optimizer_initialized:
             raise RuntimeError("call init_optimizer before load_optimizer_states")
-        self._optimizer.import_states(self._states, model.load_arrays(fname), str(fname))
+        arrays = model.load_arrays(fname)
+        plan = []
+        for index, parts in self._states.items():
+            for k, part in enumerate(_parts(parts)):
+                saved = arrays.get(f"state{k}:{self.param_names[index]}")
+                if saved is None or saved.shape != part.shape:
+                    raise ValueError(
+                        f"{fname} belongs to another optimizer or network: it has no state of "
+                        f"shape {part.shape} for {self.param_names[index]}"
+                    )
+                plan.append((part, saved))
+        for part, saved in plan:
+            part[...] = saved
+        for index, name in enumerate(self.param_names):
+            if f"updates:{name}" in arrays:
+                count = int(arrays[f"updates:{name}"].item())
+                self._optimizer.update_counts[index] = count
+                self._optimizer.num_update = max(self._optimizer.num_update, count)
 
     # ---- checks
 
@@ -433,6 +455,11 @@ class Module(BaseModule):
 
     def _logger(self):
         return logging.getLogger() if self.logger is logging else self.logger
+
+
+def _parts(state):
+    """What an optimizer remembers of one parameter, as a tuple of arrays."""
+    return state if isinstance(state, tuple) else (() if state is None else (state,))
 
 
 def _shapes(descriptions):

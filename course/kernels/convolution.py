@@ -2,10 +2,10 @@
 
 out[n, f, p, q] = bias[f] + Σ_{c, i, j} weight[f, c, i, j] · data[n, c, p·s + i·d, q·s + j·d]
 
-with stride s and dilation d; padding has been added to data. im2col copies each image's windows into the columns of a matrix;
-then the sum is one matrix product an image, and so are its gradients (Chellapilla, Puri and
-Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006). The
-loop as the formula has it is in tests/test_kernels.py and in a lesson.
+with stride s and dilation d; padding has been added to data. im2col copies each image's windows
+into the columns of a matrix; then the sum is one matrix product an image, and so are its
+gradients (Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
+Document Processing", 2006). The loop as the formula has it is in tests/test_kernels.py.
 
 Shapes: data (N, C, H, W); weight (G, F/G, K) with G groups, F filters and K = C/G · kh · kw;
 out (N, G, F/G, P·Q); `cols` (T, C, kh, kw, P, Q), one working space for each of T shares of the

@@ -33,7 +33,7 @@ def max_pool(data, kernel, stride, out, winner):
 
 @compiled
 def _max_pool_2x2(image, out, winner):
-    channels, height, width = image.shape
+    channels, _, width = image.shape
     for c in range(channels):
         for p in range(out.shape[1]):
             for q in range(out.shape[2]):

@@ -29,18 +29,18 @@ class Activation(Layer):
             )
         self.act_type = act_type
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         return Shapes((data,), {}, {}, data)
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         self._function, self._derivative = _FUNCTIONS[self.act_type]
         if self.act_type == "tanh" and dtype == np.float64:
             self._function = activation.tanh_float64
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         self._value = out.reshape(-1)
         self._function(inputs[0].reshape(-1), self._value)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[0] is not None:
             self._derivative(d_out.reshape(-1), self._value, d_inputs[0].reshape(-1))

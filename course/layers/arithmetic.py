@@ -11,7 +11,7 @@ class _TwoInputs(Layer):
     input_names = ("lhs", "rhs")
     follows = ("lhs", "rhs")
 
-    def infer_shape(self, lhs, rhs):  # noqa: D102
+    def infer_shape(self, lhs, rhs):
         lhs, rhs = lhs or rhs, rhs or lhs
         if lhs != rhs:
             raise ShapeError(
@@ -23,10 +23,10 @@ class _TwoInputs(Layer):
 class Add(_TwoInputs):
     """lhs + rhs."""
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.add(*inputs, out=out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         for d_input in d_inputs:
             if d_input is not None:
                 d_input[...] = d_out
@@ -35,10 +35,10 @@ class Add(_TwoInputs):
 class Subtract(_TwoInputs):
     """lhs - rhs."""
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.subtract(*inputs, out=out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[0] is not None:
             d_inputs[0][...] = d_out
         if d_inputs[1] is not None:
@@ -48,11 +48,11 @@ class Subtract(_TwoInputs):
 class Multiply(_TwoInputs):
     """lhs · rhs, element by element."""
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         self._factors = inputs
         np.multiply(*inputs, out=out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         for d_input, other in zip(d_inputs, reversed(self._factors), strict=True):
             if d_input is not None:
                 np.multiply(d_out, other, out=d_input)
@@ -67,10 +67,10 @@ class _WithScalar(Layer):
         super().__init__(name)
         self.scalar = float(scalar)
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         return Shapes((data,), {}, {}, data)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[0] is not None:
             np.multiply(d_out, self.slope, out=d_inputs[0])
 
@@ -78,14 +78,14 @@ class _WithScalar(Layer):
 class AddScalar(_WithScalar):
     """data + scalar."""
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.add(inputs[0], self.scalar, out=out)
 
 
 class SubtractScalar(_WithScalar):
     """data - scalar."""
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.subtract(inputs[0], self.scalar, out=out)
 
 
@@ -94,7 +94,7 @@ class ReverseSubtractScalar(_WithScalar):
 
     slope = -1.0
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.subtract(self.scalar, inputs[0], out=out)
 
 
@@ -105,7 +105,7 @@ class MultiplyScalar(_WithScalar):
         super().__init__(scalar, name)
         self.slope = self.scalar
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.multiply(inputs[0], self.scalar, out=out)
 
 
@@ -118,7 +118,7 @@ class Concat(Layer):
         count = whole_number(num_args, "num_args", 1)
         self.input_names = tuple(f"arg{k}" for k in range(count))
 
-    def infer_shape(self, *inputs):  # noqa: D102
+    def infer_shape(self, *inputs):
         others = [shape[: self.dim] + shape[self.dim + 1 :] for shape in inputs]
         if self.dim >= len(inputs[0]) or any(other != others[0] for other in others):
             shapes = ", ".join(map(times, inputs))
@@ -130,13 +130,13 @@ class Concat(Layer):
         output = (*inputs[0][: self.dim], length, *inputs[0][self.dim + 1 :])
         return Shapes(inputs, {}, {}, output)
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         self._ends = np.cumsum([shape[self.dim] for shape in shapes.inputs])
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         np.concatenate(inputs, axis=self.dim, out=out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         parts = np.split(d_out, self._ends[:-1], self.dim)
         for d_input, part in zip(d_inputs, parts, strict=True):
             if d_input is not None:

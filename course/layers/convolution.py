@@ -40,7 +40,7 @@ class Convolution(Layer):
                 f"num_filter must be a multiple of num_group, got {num_filter} and {num_group}"
             )
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) != 4:
             raise ShapeError(
                 f"{self.name}: expected images of shape (N, C, H, W), got {data}; "
@@ -67,7 +67,7 @@ class Convolution(Layer):
         params = {key: shapes[key] for key in self.param_names}
         return Shapes((data,), params, {}, (images, self.num_filter, *positions))
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         images, channels, height, width = shapes.inputs[0]
         self._image_shape = (channels, height, width)
         self._padded = self._d_padded = None
@@ -95,7 +95,7 @@ class Convolution(Layer):
         self._weight_t = np.empty((groups, terms, filters), self._dtype)
         self._grouped = (groups, filters, terms)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         if len(self._cols) != get_num_threads():
             self._make_spaces(get_num_threads())
         self._data = inputs[0]
@@ -114,7 +114,7 @@ class Convolution(Layer):
             out.reshape(len(out), groups, filters, -1),
         )
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         groups, filters, _ = self._grouped
         weight = self.params["weight"].reshape(self._grouped)
         np.copyto(self._weight_t, weight.transpose(0, 2, 1))

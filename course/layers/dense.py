@@ -14,15 +14,15 @@ class Flatten(Layer):
 
     is_view = True
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) < 1:
             raise ShapeError(f"{self.name}: expected data of shape (N, ...), got {data}")
         return Shapes((data,), {}, {}, (data[0], math.prod(data[1:])))
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         out[...] = inputs[0].reshape(out.shape)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         d_inputs[0][...] = d_out.reshape(d_inputs[0].shape)
 
 
@@ -40,7 +40,7 @@ class FullyConnected(Layer):
         self.flatten = flatten
         self.param_names = ("weight",) if no_bias else ("weight", "bias")
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) < 2:
             raise ShapeError(f"{self.name}: expected data of shape (N, ...), got {data}")
         inputs = math.prod(data[1:]) if self.flatten else data[-1]
@@ -50,7 +50,7 @@ class FullyConnected(Layer):
         self._data_shape = data
         return Shapes((data,), params, {}, (*rows, self.num_hidden))
 
-    def check_param(self, key, got, wanted):  # noqa: D102
+    def check_param(self, key, got, wanted):
         if key == "weight" and len(got) == 2 and got[0] == wanted[0] and got != wanted:
             flattened = ""
             if self.flatten and len(self._data_shape) > 2:
@@ -61,19 +61,19 @@ class FullyConnected(Layer):
             )
         super().check_param(key, got, wanted)
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         rows = math.prod(shapes.output[:-1])
         self._d_out_t = np.empty((self.num_hidden, rows), dtype)
         self._nothing = np.empty((0, shapes.params["weight"][1]), dtype)
         self._no_bias = np.empty(0, dtype)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         weight = self.params["weight"]
         self._data = inputs[0].reshape(-1, weight.shape[1])
         bias = self.params.get("bias", self._no_bias)
         dense.forward(self._data, weight, bias, out.reshape(-1, len(weight)), get_num_threads())
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         weight = self.params["weight"]
         d_data = self._nothing if d_inputs[0] is None else d_inputs[0].reshape(self._data.shape)
         dense.backward(

@@ -29,20 +29,20 @@ class BatchNorm(Layer):
         self.fix_gamma = fix_gamma
         self.use_global_stats = use_global_stats
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) < 2:
             raise ShapeError(f"{self.name}: expected data of shape (N, C, ...), got {data}")
         channels = data[1:2]
         params = dict.fromkeys(self.param_names, channels)
         return Shapes((data,), params, dict.fromkeys(self.state_names, channels), data)
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         dimensions = len(shapes.inputs[0])
         self._axes = (0, *range(2, dimensions))  # all but the channels
         self._channels = (1, -1) + (1,) * (dimensions - 2)
         self._normalized = np.empty(shapes.inputs[0], dtype)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         data = inputs[0]
         moving_mean, moving_var = self.states["moving_mean"], self.states["moving_var"]
         self._of_batch = training and not self.use_global_stats
@@ -58,7 +58,7 @@ class BatchNorm(Layer):
         np.multiply(self._normalized, self._gamma(), out=out)
         out += self.params["beta"].reshape(self._channels)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         # With x̂ the normalised data: dL/dx = γ/σ (dL/dy - mean(dL/dy) - x̂ mean(x̂ dL/dy)).
         d_beta = d_out.sum(axis=self._axes)
         d_gamma = (d_out * self._normalized).sum(axis=self._axes)
@@ -90,13 +90,13 @@ class Dropout(Layer):
             raise ValueError(f"p must be at least 0 and below 1, got {p!r}")
         self.p = p
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         return Shapes((data,), {}, {}, data)
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         self._factor = np.empty(shapes.inputs[0], dtype)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         if training:
             random.generator().random(out=self._factor, dtype=self._factor.dtype)
             np.greater_equal(self._factor, self.p, out=self._factor)
@@ -105,6 +105,6 @@ class Dropout(Layer):
             self._factor[...] = 1
         np.multiply(inputs[0], self._factor, out=out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[0] is not None:
             np.multiply(d_out, self._factor, out=d_inputs[0])

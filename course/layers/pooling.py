@@ -53,7 +53,7 @@ class Pooling(Layer):
                 f"pad must be smaller than kernel, got pad {self.pad} and kernel {self.kernel}"
             )
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) != 4:
             raise ShapeError(f"{self.name}: expected images of shape (N, C, H, W), got {data}")
         if self.global_pool:
@@ -71,7 +71,7 @@ class Pooling(Layer):
             positions.append(rounded + 1)
         return Shapes((data,), {}, {}, (*data[:2], *positions))
 
-    def prepare(self, shapes, dtype):  # noqa: D102
+    def prepare(self, shapes, dtype):
         images, channels, *size = shapes.inputs[0]
         kernel, stride, pad = self.kernel, self.stride, self.pad
         if self.global_pool:
@@ -103,7 +103,7 @@ class Pooling(Layer):
             first, end = np.maximum(first, 0), np.minimum(end, size[side])
         return np.maximum(end - first, 1)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         data = inputs[0]
         if self._padded is not None:
             self._padded[self._inner] = data
@@ -115,7 +115,7 @@ class Pooling(Layer):
         else:
             pooling.weighted_sum_pool(data, *self._window, self._weight, out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         d_data = d_inputs[0]
         if d_data is None:
             return

@@ -13,17 +13,17 @@ NORMALIZATIONS = ("null", "batch", "valid")
 class Softmax(Layer):
     """out[..., k] = exp(data[..., k]) / Σ exp(data[..., :]), along the last axis."""
 
-    def infer_shape(self, data):  # noqa: D102
+    def infer_shape(self, data):
         if len(data) < 1:
             raise ShapeError(f"{self.name}: expected data of shape (N, K), got {data}")
         return Shapes((data,), {}, {}, data)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         self._rows = (-1, out.shape[-1])
         self._value = out.reshape(self._rows)
         softmax.softmax(inputs[0].reshape(self._rows), self._value)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[0] is not None:
             d_data = d_inputs[0].reshape(self._rows)
             softmax.softmax_backward(d_out.reshape(self._rows), self._value, d_data)
@@ -57,7 +57,7 @@ class SoftmaxOutput(Layer):
         self.use_ignore = use_ignore
         self.normalization = normalization
 
-    def infer_shape(self, data, label=None):  # noqa: D102
+    def infer_shape(self, data, label=None):
         if len(data) != 2:
             raise ShapeError(
                 f"{self.name}: expected scores of shape (N, classes), got {data}; "
@@ -72,12 +72,12 @@ class SoftmaxOutput(Layer):
             )
         return Shapes((data, label), {}, {}, data)
 
-    def compute(self, inputs, out, training):  # noqa: D102
+    def compute(self, inputs, out, training):
         self._value = out
         self._label = None if inputs[1] is None else inputs[1].reshape(-1)
         softmax.softmax(inputs[0], out)
 
-    def gradient(self, d_out, d_inputs):  # noqa: D102
+    def gradient(self, d_out, d_inputs):
         if d_inputs[1] is not None:
             d_inputs[1][...] = 0
         if d_inputs[0] is None:
