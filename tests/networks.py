@@ -33,10 +33,10 @@ def blobs(count, rng, classes=3, size=(6,)):
     return (centres[label] + rng.standard_normal((count, *size))).astype(np.float32), label
 
 
-def bound(net, data_shape, **settings):
+def bound(net, data_shape, kind=np.float32, **settings):
     """A module with parameters and an optimizer, ready for `forward`."""
     module = mx.mod.Module(net)
-    module.bind([("data", data_shape)], [("softmax_label", data_shape[:1])])
+    module.bind([mx.io.DataDesc("data", data_shape, kind)], [("softmax_label", data_shape[:1])])
     module.init_params(mx.init.Xavier())
     module.init_optimizer(optimizer_params={"learning_rate": 0.1, **settings})
     return module
