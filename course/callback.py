@@ -23,13 +23,14 @@ class Speedometer:
         self.frequent = frequent
         self.auto_reset = auto_reset
         self._start = None
-        self._last = 0
+        self._last = (0, 0)
 
     def __call__(self, param: BatchEndParam) -> None:
         """Called after each batch."""
-        if param.nbatch < self._last:
+        epoch, nbatch = self._last
+        if param.epoch != epoch or param.nbatch < nbatch:
             self._start = None  # a new epoch
-        self._last = param.nbatch
+        self._last = (param.epoch, param.nbatch)
         if self._start is None:
             self._start = time.perf_counter()
             return
@@ -93,13 +94,13 @@ def do_checkpoint(prefix, period=1):
     return callback
 
 
-def module_checkpoint(module, prefix, period=1, save_optimizer_states=False):
+def module_checkpoint(mod, prefix, period=1, save_optimizer_states=False):
     """The same with the optimizer's state, if asked, so that training can go on from there."""
     period = max(1, int(period))
 
     def callback(epoch, symbol=None, arg_params=None, aux_params=None):
         if (epoch + 1) % period == 0:
-            module.save_checkpoint(prefix, epoch + 1, save_optimizer_states)
+            mod.save_checkpoint(prefix, epoch + 1, save_optimizer_states)
 
     return callback
 

@@ -13,6 +13,7 @@ import numpy as np
 from course import layers
 from course.kernels.threads import computing
 from course.layers import Layer, ShapeError
+from course.layers.base import kernel_ready
 from course.symbol import Symbol
 
 GRAD_REQS = ("write", "add", "null")
@@ -207,7 +208,7 @@ class Executor:
             raise ValueError(
                 f"there is no input {key!r}; there are {', '.join(sorted(self.arg_dict))}"
             )
-        array = np.ascontiguousarray(value, self.dtype)
+        array = kernel_ready(value, self.dtype)
         if array.shape != self._shapes[key]:
             raise ShapeError(
                 f"{key}: bound to shape {self._shapes[key]}, got {array.shape}; "

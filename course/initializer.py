@@ -100,7 +100,7 @@ class Normal(Initializer):
 class Orthogonal(Initializer):
     """`scale` times a matrix with orthonormal rows or columns (Saxe et al., 2013)."""
 
-    def __init__(self, scale=math.sqrt(2), rand_type="uniform"):
+    def __init__(self, scale=1.414, rand_type="uniform"):
         self.scale = _positive(scale, "scale")
         self.rand_type = _choice(rand_type, "rand_type", ("uniform", "normal"))
 

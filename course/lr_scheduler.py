@@ -5,9 +5,10 @@ The rate is a function of `num_update` alone, so training that is taken up again
 had never stopped.
 """
 
-import logging
 import math
 import numbers
+
+from course import log
 
 
 def _whole(name, value, low):
@@ -84,7 +85,7 @@ class _StepScheduler(LRScheduler):
 
     def _log(self, num_update, rate, message="Update[%d]: Change learning rate to %0.5e"):
         if rate not in (self._logged, self.base_lr):
-            logging.getLogger().info(message, num_update, rate)
+            log.info(message, num_update, rate)
         self._logged = rate
         return rate
 

@@ -6,13 +6,14 @@ A metric keeps two counts: of all batches since `reset` (`get_global`), and of t
 
 import math
 
-import numpy as np
+import numpy
 
 
 class EvalMetric:
-    """An average over samples. A subclass adds to the counts in `update`.
+    """An average over samples: `get()` is (name, value), NaN before the first update.
 
-    `get()` is (name, value), NaN before the first update.
+    A metric of your own defines `evaluate`; or, as in MXNet, `update`, which adds to `sum_metric`
+    and `num_inst`, the sum and the number of samples in the present window.
     """
 
     def __init__(self, name: str):
@@ -21,13 +22,16 @@ class EvalMetric:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._window = [0.0, 0]
-        self._past = [0.0, 0]
+        self.sum_metric = 0.0
+        self.num_inst = 0
+        self._past = (0.0, 0)
 
     def reset_local(self) -> None:
         """Begin a new window; the global value keeps counting."""
-        self._past = [past + new for past, new in zip(self._past, self._window, strict=True)]
-        self._window = [0.0, 0]
+        total, count = self._past
+        self._past = (total + self.sum_metric, count + self.num_inst)
+        self.sum_metric = 0.0
+        self.num_inst = 0
 
     def update(self, labels, preds) -> None:
         """Count a batch: labels and predictions, an array each or equally long lists of them."""
@@ -38,25 +42,16 @@ class EvalMetric:
                 "each output needs its labels"
             )
         for label, pred in zip(labels, preds, strict=True):
-            self._add(*self.evaluate(np.asarray(label), np.asarray(pred)))
+            self._add(*self.evaluate(numpy.asarray(label), numpy.asarray(pred)))
 
-    def evaluate(self, label: np.ndarray, pred: np.ndarray) -> tuple[float, int]:
+    def evaluate(self, label: numpy.ndarray, pred: numpy.ndarray) -> tuple[float, int]:
         """(sum, count) over the samples of one batch."""
         raise NotImplementedError
 
     def _add(self, total, count):
-        self._window[0] += total
-        self._window[1] += count
-
-    @property
-    def sum_metric(self) -> float:
-        """The sum in the present window."""
-        return self._window[0]
-
-    @property
-    def num_inst(self) -> int:
-        """The number of samples in the present window."""
-        return self._window[1]
+        # Not +=, which would change the array of F1 in place, and a sum put aside with it.
+        self.sum_metric = self.sum_metric + total
+        self.num_inst += count
 
     def value_of(self, total: float, count: int) -> float:
         """The metric's value from a sum and a count."""
@@ -64,14 +59,13 @@ class EvalMetric:
 
     def get(self):
         """(name, value) of the present window."""
-        total, count = self._window
-        return self.name, self.value_of(total, count) if count else math.nan
+        total, count = self.sum_metric, self.num_inst
+        return self.name, float(self.value_of(total, count)) if count else math.nan
 
     def get_global(self):
         """(name, value) since `reset`."""
-        total = self._past[0] + self._window[0]
-        count = self._past[1] + self._window[1]
-        return self.name, self.value_of(total, count) if count else math.nan
+        total, count = self._past[0] + self.sum_metric, self._past[1] + self.num_inst
+        return self.name, float(self.value_of(total, count)) if count else math.nan
 
     def get_name_value(self):
         """[(name, value)] of the present window."""
@@ -106,7 +100,8 @@ class Accuracy(EvalMetric):
         label = label.reshape(-1)
         pred = pred.reshape(-1)
         _check_lengths(label, pred)
-        return int(np.count_nonzero(pred.astype(np.int64) == label.astype(np.int64))), label.size
+        right = pred.astype(numpy.int64) == label.astype(numpy.int64)
+        return int(numpy.count_nonzero(right)), label.size
 
 
 class TopKAccuracy(EvalMetric):
@@ -120,8 +115,8 @@ class TopKAccuracy(EvalMetric):
 
     def evaluate(self, label, pred):
         label = _class_numbers(label, pred)
-        best = np.argsort(-pred, axis=1, kind="stable")[:, : self.top_k]
-        return int(np.count_nonzero(best == label[:, None])), label.size
+        best = numpy.argsort(-pred, axis=1, kind="stable")[:, : self.top_k]
+        return int(numpy.count_nonzero(best == label[:, None])), label.size
 
 
 class F1(EvalMetric):
@@ -142,11 +137,11 @@ class F1(EvalMetric):
             raise ValueError(f"F1 is for two classes, got outputs of shape {pred.shape}")
         positive = pred.argmax(1) == 1
         # The sum is a vector of three numbers: true positives, and the two kinds of errors.
-        counts = np.array(
+        counts = numpy.array(
             [
-                np.count_nonzero(positive & (label == 1)),
-                np.count_nonzero(positive & (label == 0)),
-                np.count_nonzero(~positive & (label == 1)),
+                numpy.count_nonzero(positive & (label == 1)),
+                numpy.count_nonzero(positive & (label == 0)),
+                numpy.count_nonzero(~positive & (label == 1)),
             ],
             float,
         )
@@ -171,8 +166,8 @@ class CrossEntropy(EvalMetric):
 
     def evaluate(self, label, pred):
         label = _class_numbers(label, pred)
-        right = pred[np.arange(len(label)), label].astype(np.float64)
-        return float(-np.log(right + self.eps).sum()), label.size
+        right = pred[numpy.arange(len(label)), label].astype(numpy.float64)
+        return float(-numpy.log(right + self.eps).sum()), label.size
 
 
 class NegativeLogLikelihood(CrossEntropy):
@@ -191,11 +186,14 @@ class Perplexity(EvalMetric):
 
     def evaluate(self, label, pred):
         flat = label.reshape(-1)
-        kept = np.ones(flat.size, bool) if self.ignore_label is None else flat != self.ignore_label
-        pred = pred.reshape(-1, pred.shape[-1])[kept]
-        numbers = _class_numbers(flat[kept], pred)
-        right = pred[np.arange(len(numbers)), numbers].astype(np.float64)
-        return float(-np.log(np.maximum(right, 1e-10)).sum()), numbers.size
+        pred = pred.reshape(-1, pred.shape[-1])
+        if self.ignore_label is not None:
+            _check_lengths(flat, pred)
+            kept = flat != self.ignore_label
+            flat, pred = flat[kept], pred[kept]
+        numbers = _class_numbers(flat, pred)
+        right = pred[numpy.arange(len(numbers)), numbers].astype(numpy.float64)
+        return float(-numpy.log(numpy.maximum(right, 1e-10)).sum()), numbers.size
 
     def value_of(self, total, count):
         return math.exp(total / count)
@@ -209,9 +207,9 @@ class _Difference(EvalMetric):
             raise ValueError(
                 f"expected as many labels as outputs, got shapes {label.shape} and {pred.shape}"
             )
-        return float(self.mean(label.reshape(pred.shape).astype(np.float64) - pred)), 1
+        return float(self.mean(label.reshape(pred.shape).astype(numpy.float64) - pred)), 1
 
-    def mean(self, difference: np.ndarray) -> float:
+    def mean(self, difference: numpy.ndarray) -> float:
         """The batch's value."""
         raise NotImplementedError
 
@@ -223,7 +221,7 @@ class MAE(_Difference):
         super().__init__(name)
 
     def mean(self, difference):
-        return np.abs(difference).mean()
+        return numpy.abs(difference).mean()
 
 
 class MSE(_Difference):
@@ -255,7 +253,7 @@ class Loss(EvalMetric):
     def update(self, labels, preds) -> None:
         """Count a batch; labels are not needed."""
         for pred in _as_list(preds):
-            self._add(float(np.sum(pred)), np.size(pred))
+            self._add(float(numpy.sum(pred)), numpy.size(pred))
 
 
 class CustomMetric(EvalMetric):
@@ -281,6 +279,11 @@ class CustomMetric(EvalMetric):
     def evaluate(self, label, pred):
         value = self._feval(label, pred)
         return value if isinstance(value, tuple) else (value, 1)
+
+
+def np(numpy_feval, name=None, allow_extra_outputs=False) -> CustomMetric:
+    """A metric from a function of two numpy arrays (label, pred): CustomMetric by its old name."""
+    return CustomMetric(numpy_feval, name, allow_extra_outputs)
 
 
 class CompositeEvalMetric(EvalMetric):
@@ -357,7 +360,7 @@ def create(metric, **settings) -> EvalMetric:
         return CompositeEvalMetric(metric)
     if isinstance(metric, type) and issubclass(metric, EvalMetric):
         return metric(**settings)
-    if callable(metric):
+    if callable(metric) and not isinstance(metric, type):
         return CustomMetric(metric, **settings)
     if not isinstance(metric, str) or metric.lower() not in NAMES:
         raise ValueError(f"{metric!r} is no metric; known are {', '.join(NAMES)}")
@@ -391,4 +394,4 @@ def _class_numbers(label, pred):
             f"label out of range: {label[wrong][0]:g}; with {pred.shape[1]} classes it must be "
             f"from 0 to {pred.shape[1] - 1}"
         )
-    return label.astype(np.int64)
+    return label.astype(numpy.int64)

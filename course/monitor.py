@@ -1,6 +1,7 @@
 """Looks at the numbers inside a network while it trains."""
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from course import log
 
 
 class Monitor:
-    """Every `interval` batches logs a statistic of each layer's output and each parameter.
+    """Every `interval` batches logs a statistic of each layer's output, input and parameter.
 
     stat_func: a function of an array; the root mean square unless given. pattern: a regular
     expression that the names must match. sort: by name. With `monitor_all` the gradients too.
@@ -25,12 +26,15 @@ class Monitor:
         self._pattern = re.compile(pattern)
         self._active = False
         self._queue = []
-        self._executors = []
+        self._ran = {}
 
     def install(self, executor) -> None:
         """Watch the layers of an executor."""
-        executor.set_monitor_callback(self._note)
-        self._executors.append(executor)
+        executor.set_monitor_callback(partial(self._see, executor))
+
+    def _see(self, executor, name, array):
+        self._ran[id(executor)] = executor
+        self._note(name, array)
 
     def _note(self, name, array):
         if self._active and self._pattern.match(name):
@@ -40,6 +44,7 @@ class Monitor:
         """Before a batch: begin to watch if it is its turn."""
         if self.step % self.interval == 0:
             self._queue = []
+            self._ran = {}
             self._active = True
         self.step += 1
 
@@ -47,8 +52,9 @@ class Monitor:
         """After a batch: [(batch, name, statistic)], empty if it was not its turn."""
         if not self._active:
             return []
-        for executor in self._executors:
-            for name, array in executor.arg_dict.items():
+        # A module has an executor for each batch size: only those that ran have this batch's data.
+        for executor in self._ran.values():
+            for name, array in [*executor.arg_dict.items(), *executor.aux_dict.items()]:
                 self._note(name, array)
             if self.monitor_all:
                 for name, array in executor.grad_dict.items():

@@ -35,9 +35,9 @@ class Optimizer:
     - `wd`: weight decay λ, for parameters named `…_weight` or `…_gamma` and for those whose names
       are not known; for every parameter, biases included, with `decay_all=True`.
     - `clip_gradient`: each gradient is cut to ±clip_gradient; None for no cutting.
-    - `learning_rate`: 0.01 if neither it nor a scheduler is given. With a scheduler it is the
-      rate from which the scheduler starts.
-    - `lr_scheduler`: a function from the number of updates to the learning rate.
+    - `learning_rate`: 0.01 if neither it nor a scheduler is given.
+    - `lr_scheduler`: a function from the number of updates to the learning rate. It starts from
+      `learning_rate` if that is given (Adam and RMSProp always give one), not from its `base_lr`.
     - `param_idx2name`: names of parameters that `update` will refer to by number.
     - `begin_num_update`: the number of updates made earlier, when training is taken up again.
 
@@ -75,7 +75,7 @@ class Optimizer:
         if learning_rate is None:
             learning_rate = getattr(lr_scheduler, "base_lr", 0.01)
         self.lr = _number("learning_rate", learning_rate, low=0)
-        if lr_scheduler is not None:
+        if hasattr(lr_scheduler, "base_lr"):
             lr_scheduler.base_lr = self.lr
         self.idx2name = dict(param_idx2name or {})
         self.decay_all = decay_all
@@ -132,22 +132,21 @@ class Optimizer:
                 f"{self._name(index)}: the gradient must have the weight's shape {weight.shape}, "
                 f"got {grad.shape}"
             )
-        if weight.dtype not in (np.float32, np.float64) or not weight.flags.c_contiguous:
+        if weight.dtype not in (np.float32, np.float64) or not weight.flags.carray:
             raise ValueError(
-                f"{self._name(index)}: the weight must be a contiguous array of float32 or "
-                f"float64, got {weight.dtype} with strides {weight.strides}"
+                f"{self._name(index)}: the weight must be a contiguous, writeable array of float32 "
+                f"or float64, got {weight.dtype} with strides {weight.strides}, "
+                f"{'' if weight.flags.writeable else 'not '}writeable"
             )
         count = self.update_counts.get(index, self.begin_num_update) + 1
         self.update_counts[index] = count
         self.num_update = max(self.num_update, count)
-        if state is None:
-            states = ()
-        else:
-            states = state if isinstance(state, tuple) else (state,)
+        if not isinstance(state, tuple):
+            state = () if state is None else (state,)
         self.step(
             _flat(weight),
             _flat(np.ascontiguousarray(grad, weight.dtype)),
-            *map(_flat, states),
+            *map(_flat, state),
             count=count,
             learning_rate=self.learning_rate * self._multiplier(self.lr_mult, index, 1.0),
             weight_decay=self.wd * self._multiplier(self.wd_mult, index, self._decays(index)),

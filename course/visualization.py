@@ -152,3 +152,36 @@ def _label(node):
         window = "global" if layer.global_pool else f"{times(layer.kernel)}/{layer.stride[0]}"
         return f"{node.name}\nPooling {layer.pool_type}, {window}"
     return f"{node.name}\n{node.op}"
+
+
+def plot_predictions(images, probabilities, labels=None, columns=8):
+    """A matplotlib Figure of digits, each with the predicted class and its probability.
+
+    images (N, 1, H, W) or (N, H, W) from 0 to 1, probabilities (N, classes), labels (N,): wrong
+    predictions are framed, and say what it is. Raises ValueError if the lengths differ.
+    """
+    from matplotlib.figure import Figure
+
+    count = len(images)
+    if len(probabilities) != count or (labels is not None and len(labels) != count):
+        raise ValueError(
+            f"expected probabilities and labels for each of the {count} images, got "
+            f"{len(probabilities)} and {'none' if labels is None else len(labels)}"
+        )
+    rows = -(-count // columns)
+    figure = Figure(figsize=(1.3 * columns, 1.62 * rows), layout="constrained")
+    for k, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.set(xticks=[], yticks=[])
+        if k >= count:
+            axes.set_axis_off()
+            continue
+        axes.imshow(images[k].reshape(images[k].shape[-2:]), cmap="gray_r", vmin=0, vmax=1)
+        guess = int(probabilities[k].argmax())
+        title = f"{guess}  {probabilities[k][guess]:.0%}"
+        wrong = labels is not None and guess != int(labels[k])
+        if wrong:
+            title += f"\nit is {int(labels[k])}"
+        for spine in axes.spines.values():
+            spine.set(color="#D55E00" if wrong else "#BBBBBB", linewidth=3 if wrong else 0.8)
+        axes.set_title(title, fontsize=9, color="#D55E00" if wrong else "black")
+    return figure

@@ -333,7 +333,7 @@ def test_a_wrong_number_of_inputs_names_both_and_the_layer():
 
 
 def test_a_window_larger_than_the_image_names_both():
-    with pytest.raises(mx.ShapeError, match="conv: kernel size exceeds the input: .* 5 rows.* 4"):
+    with pytest.raises(mx.ShapeError, match=r"conv: kernel size exceeds the input: .* 5 rows.* 4"):
         layers.Convolution((5, 5), 1, name="conv").forward(np.zeros((1, 1, 4, 9)))
 
 

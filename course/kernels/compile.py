@@ -1,13 +1,12 @@
 """Turns a Python loop into machine code: one decorator, `kernel`, for every file in this folder."""
 
+import functools
 import logging
 import sys
 import warnings
 
-from course.kernels import threads  # before numba, which reads the number of threads once
-
-import numba  # isort: skip
-from numba.core import event  # isort: skip
+import numba
+from numba.core import event
 
 # The tutorial sets the root logger to DEBUG, where numba lists every instruction it compiles.
 if logging.getLogger("numba").level == logging.NOTSET:
@@ -66,12 +65,10 @@ def kernel(function=None, *, parallel=False):
         return numba.njit(**options)(function)
 
 
+@functools.cache  # once is enough
 def _warn_about_cache():
     message = (
         "no folder to keep compiled kernels in: they are compiled anew in each process. "
         "Set NUMBA_CACHE_DIR to a folder that you may write to."
     )
     warnings.warn(message, stacklevel=2)
-
-
-__all__ = ["FAST", "kernel", "threads"]

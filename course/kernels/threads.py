@@ -105,9 +105,11 @@ def _load_tbb() -> None:
 
 _threads = _wanted_threads()
 _load_tbb()
-if "numba" not in sys.modules:
+if "numba" not in sys.modules and (
+    "NUMBA_NUM_THREADS" not in os.environ or os.environ.get("COURSE_NUM_THREADS")
+):
     # numba starts this many threads, and never more, when the first kernel runs.
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(_threads))
+    os.environ["NUMBA_NUM_THREADS"] = str(_threads)
 
 import numba  # noqa: E402  (reads NUMBA_NUM_THREADS when it is imported)
 

@@ -85,9 +85,7 @@ def rmsprop_centered(
         g = _clipped(rescale * grad[k] + weight_decay * weight[k], clip)
         square[k] = gamma * square[k] + rest * g * g
         mean[k] = gamma * mean[k] + rest * g
-        variance = square[k] - mean[k] * mean[k]
-        if variance < 0:  # by rounding only; the root below would be NaN
-            variance *= 0
+        variance = abs(square[k] - mean[k] * mean[k])  # below 0 by rounding only, then tiny
         velocity[k] = momentum * velocity[k] - learning_rate * g / math.sqrt(variance + epsilon)
         weight[k] += velocity[k]
 

@@ -51,6 +51,16 @@ def whole_number(value, name: str, least: int) -> int:
     return int(value)
 
 
+def kernel_ready(array, dtype) -> np.ndarray:
+    """The array as kernels take it: C-contiguous, of this dtype, and writable.
+
+    For an array that must not be written to numba would compile each kernel once more; a copy
+    costs far less.
+    """
+    ready = np.ascontiguousarray(array, dtype)
+    return ready if ready.flags.writeable else ready.copy()
+
+
 class Layer:
     """One step of a network: `forward` computes its output, `backward` the gradients.
 
@@ -117,7 +127,7 @@ class Layer:
             raise TypeError(f"{self.name}: expected the inputs ({expected}), got {len(inputs)}")
         arrays = [np.asarray(array) for array in inputs]
         dtype = arrays[0].dtype if arrays[0].dtype in FLOATS else FLOATS[0]
-        arrays = [np.ascontiguousarray(array, dtype) for array in arrays]
+        arrays = [kernel_ready(array, dtype) for array in arrays]
         shapes = self.infer_shape(*(array.shape for array in arrays))
         self._fill_in(shapes, dtype)
         if self._prepared != (shapes, dtype):
@@ -145,7 +155,7 @@ class Layer:
                     f"{self.name}: expected the gradient of an output of shape "
                     f"{self._out.shape}, got {np.shape(d_out)}"
                 )
-            d_out = np.ascontiguousarray(d_out, self._out.dtype)
+            d_out = kernel_ready(d_out, self._out.dtype)
         self.grads = {key: np.empty_like(value) for key, value in self.params.items()}
         d_inputs = [np.empty_like(array) for array in self._inputs]
         with computing:
@@ -161,7 +171,7 @@ class Layer:
                     arrays[key] = np.empty(shape, dtype)
                     rule(key, arrays[key])
                 self.check_param(key, np.shape(arrays[key]), shape)
-                arrays[key] = np.ascontiguousarray(arrays[key], dtype)
+                arrays[key] = kernel_ready(arrays[key], dtype)
 
     def check_param(self, key: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         """Raise ShapeError if a parameter has not the shape that the inputs ask for."""
