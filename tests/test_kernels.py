@@ -52,12 +52,13 @@ def test_convolution_is_the_formula(
     bias = rng.standard_normal(filters)
     expected = plain_convolution(data, weight, bias, stride, dilate)
     positions = expected.shape[2:]
-    out = np.empty((images, 1, filters, math.prod(positions)))
-    cols = np.empty((shares, channels, *kernel, *positions))
+    out = np.empty((images, filters, math.prod(positions)))
+    windows = np.empty((shares, channels, *kernel, *positions))
+    cols = windows.reshape(shares, -1, math.prod(positions))
 
     with computing:
         weights = weight.reshape(1, filters, -1)
-        convolution.forward(data, weights, bias[None], stride, dilate, cols, out)
+        convolution.forward(data, weights, bias[None], stride, dilate, windows, cols, out)
 
     np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=1e-12, atol=1e-12)
 

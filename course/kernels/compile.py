@@ -16,6 +16,8 @@ if logging.getLogger("numba").level == logging.NOTSET:
 # Not "nnan" or "ninf": with them NaN and infinity could turn into plausible numbers unseen.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
+LEVEL = type(numba.config.OPT)(1)
+
 # Only the loops that say `prange` are shared out; numba need not look for others.
 PRANGE_ONLY = {
     "prange": True,
@@ -24,26 +26,33 @@ PRANGE_ONLY = {
 }
 
 
-class _Announcer(event.Listener):
-    """Says once in a process that kernels are being compiled, so that nobody waits in the dark."""
+class _Compilation(event.Listener):
+    """What happens around the compilation of a kernel.
 
-    said = False
+    Once in a process it is announced, so that nobody waits in the dark. And it runs at level 1 of
+    the optimizer instead of 3, which takes two thirds of the time, for machine code just as fast
+    (tests/benchmarks measures both); loops are vectorised at either level.
+    """
+
+    def __init__(self):
+        self._announced = False
+        self._levels = []  # of the compilations under way, one inside the other
 
     def on_start(self, event):
-        function = event.data["dispatcher"].py_func
-        if not self.said and function.__module__.startswith("course.kernels"):
-            type(self).said = True
-            print(
-                "Compiling the kernels (some seconds, the first time only) ...",
-                file=sys.stderr,
-                flush=True,
-            )
+        self._levels.append(numba.config.OPT)
+        if not event.data["dispatcher"].py_func.__module__.startswith("course.kernels"):
+            return
+        numba.config.OPT = min(LEVEL, numba.config.OPT)
+        if not self._announced:
+            self._announced = True
+            message = "Compiling the kernels (some seconds, the first time only) ..."
+            print(message, file=sys.stderr, flush=True)
 
     def on_end(self, event):
-        """Nothing to say: the training that follows speaks for itself."""
+        numba.config.OPT = self._levels.pop()
 
 
-event.register("numba:compile", _Announcer())
+event.register("numba:compile", _Compilation())
 
 
 def kernel(function=None, *, parallel=False):

@@ -84,24 +84,36 @@ class Convolution(Layer):
 
     def _make_spaces(self, shares):
         """Working space for each share of the batch, one a thread."""
-        channels = self._image_shape[0]
+        channels = self._image_shape[0] // self.num_group
         groups, filters = self.num_group, self.num_filter // self.num_group
-        terms = channels // groups * self.kernel[0] * self.kernel[1]
+        terms = channels * self.kernel[0] * self.kernel[1]
         positions = self._positions[0] * self._positions[1]
-        self._cols = np.empty((shares, channels, *self.kernel, *self._positions), self._dtype)
+        shape = (shares, channels, *self.kernel, *self._positions)
+        self._windows = np.empty(shape, self._dtype)
+        self._cols = self._windows.reshape(shares, terms, positions)
         self._d_out_t = np.empty((shares, positions, filters), self._dtype)
         self._d_weight_t = np.empty((shares, groups, terms, filters), self._dtype)
         self._d_bias = np.empty((shares, groups, filters), self._dtype)
         self._weight_t = np.empty((groups, terms, filters), self._dtype)
         self._grouped = (groups, filters, terms)
 
+    def _images(self, data):
+        """Each group of channels as an image of its own: (N, C, H, W) -> (N·G, C/G, H, W)."""
+        groups = self.num_group
+        return data.reshape(len(data) * groups, data.shape[1] // groups, *data.shape[2:])
+
+    def _outputs(self, out):
+        """The same for outputs, whose rows and columns are one axis: (N·G, F/G, P·Q)."""
+        return out.reshape(len(out) * self.num_group, self._grouped[1], -1)
+
     def compute(self, inputs, out, training):
         if len(self._cols) != get_num_threads():
             self._make_spaces(get_num_threads())
-        self._data = inputs[0]
+        data = inputs[0]
         if self._padded is not None:
             self._padded[self._inner] = inputs[0]
-            self._data = self._padded
+            data = self._padded
+        self._data = self._images(data)
         groups, filters, _ = self._grouped
         bias = self.params["bias"].reshape(groups, filters) if self._has_bias() else self._no_bias
         convolution.forward(
@@ -110,29 +122,31 @@ class Convolution(Layer):
             bias,
             self.stride,
             self.dilate,
+            self._windows,
             self._cols,
-            out.reshape(len(out), groups, filters, -1),
+            self._outputs(out),
         )
 
     def gradient(self, d_out, d_inputs):
-        groups, filters, _ = self._grouped
         weight = self.params["weight"].reshape(self._grouped)
         np.copyto(self._weight_t, weight.transpose(0, 2, 1))
-        d_data = d_inputs[0]
-        if d_data is None:
+        if d_inputs[0] is None:
             d_data = self._data[:0]
-        elif self._padded is not None:
+        elif self._padded is None:
+            d_data = self._images(d_inputs[0])
+        else:
             if self._d_padded is None:
                 self._d_padded = np.empty_like(self._padded)
-            d_data = self._d_padded
+            d_data = self._images(self._d_padded)
         self._d_weight_t[...] = 0
         self._d_bias[...] = 0
         convolution.backward(
             self._data,
             self._weight_t,
-            d_out.reshape(len(d_out), groups, filters, -1),
+            self._outputs(d_out),
             self.stride,
             self.dilate,
+            self._windows,
             self._cols,
             self._d_out_t,
             self._one,
