@@ -171,7 +171,8 @@ def warm_up() -> None:
         for momentum in (0.0, 0.9):
             settings = {"learning_rate": 0.1, "momentum": momentum}
             module.init_optimizer(optimizer_params=settings, force_init=True)
-            batch = mx.io.DataBatch([np.zeros((2, 1, 28, 28))], [np.zeros(2)])
+            images = np.zeros((2, 1, 28, 28), np.float32)
+            batch = next(mx.io.NDArrayIter(images, np.zeros(2), 2, shuffle=True))
             module.forward_backward(batch)
             module.update()
     seconds = time.perf_counter() - start

@@ -13,7 +13,7 @@ from course import log, metric
 from course.callback import BatchEndParam
 from course.initializer import Uniform
 from course.io import DataIter, NDArrayIter
-from course.kernels.threads import computing
+from course.kernels.threads import blas_on_one_thread, computing
 from course.ndarray import NDArray
 
 
@@ -76,7 +76,7 @@ class BaseModule:
         train_metric = metric.create(eval_metric)
         validation_metric = metric.create(validation_metric or eval_metric)
         warned = False
-        with _interrupts_wait() as interrupted:
+        with _interrupts_wait() as interrupted, blas_on_one_thread:
             for epoch in range(begin_epoch, num_epoch):
                 start = time.perf_counter()
                 train_data.reset()
@@ -91,9 +91,10 @@ class BaseModule:
                         monitor.toc_print()
                     warned = warned or self._warn_of_nan(epoch, nbatch)
                     self._update_metric(train_metric, batch)
-                    # `locals` in MXNet's sense: what the loop knows, for callbacks that ask.
-                    param = BatchEndParam(epoch, nbatch, train_metric, locals())
-                    _call(batch_end_callback, param)
+                    if batch_end_callback is not None:
+                        # `locals` in MXNet's sense: what the loop knows, for who asks.
+                        param = BatchEndParam(epoch, nbatch, train_metric, locals())
+                        _call(batch_end_callback, param)
                     if interrupted.is_set():
                         raise KeyboardInterrupt(
                             f"stopped after batch {nbatch} of epoch {epoch}; the parameters are "
@@ -168,12 +169,13 @@ class BaseModule:
         if reset:
             eval_data.reset()
         count = 0
-        for nbatch, batch in enumerate(_first(eval_data, num_batch)):
-            self.forward(batch, is_train=False)
-            self._update_metric(eval_metric, batch)
-            param = BatchEndParam(epoch, nbatch, eval_metric, locals())
-            _call(batch_end_callback, param)
-            count = nbatch + 1
+        with blas_on_one_thread:
+            for nbatch, batch in enumerate(_first(eval_data, num_batch)):
+                self.forward(batch, is_train=False)
+                self._update_metric(eval_metric, batch)
+                param = BatchEndParam(epoch, nbatch, eval_metric, locals())
+                _call(batch_end_callback, param)
+                count = nbatch + 1
         _call(score_end_callback, BatchEndParam(epoch, count, eval_metric, locals()))
         return eval_metric.get_name_value()
 
@@ -197,7 +199,8 @@ class BaseModule:
         A list if the network has several outputs, or with `always_output_list`. With
         `merge_batches=False`, a list of the lists of each batch.
         """
-        batches = [out for out, _, _ in self.iter_predict(eval_data, num_batch, reset)]
+        with blas_on_one_thread:
+            batches = [out for out, _, _ in self.iter_predict(eval_data, num_batch, reset)]
         if not merge_batches or not batches:
             return batches
         merged = [np.concatenate(parts).view(NDArray) for parts in zip(*batches, strict=True)]

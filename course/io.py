@@ -5,8 +5,11 @@ from collections import namedtuple
 import numpy as np
 
 from course import random
+from course.kernels.batch import gather
+from course.kernels.threads import computing
 from course.layers.base import whole_number
 
+SHORT = 64  # numbers in a row, below which numpy is as fast as the kernel
 LAST_BATCH = ("pad", "discard", "roll_over")
 
 
@@ -236,7 +239,7 @@ class NDArrayIter(DataIter):
             return rows
         # Beyond the end it goes on from the beginning of the pass, as often as it takes.
         index = self._pass_order.take(range(first, end), mode="wrap")
-        return np.take(array, index, axis=0)
+        return take_rows(array, index)
 
     def getpad(self) -> int:
         """How many rows at the end of the present batch only fill it up.
@@ -285,14 +288,28 @@ class ResizeIter(DataIter):
             return self.data_iter.next()
 
 
+def take_rows(array: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """The rows with these numbers, a new array: array[index], on all threads.
+
+    numpy does it for rows that are short, and for arrays that must not be written to (the kernel
+    would be compiled once more for them).
+    """
+    if not array.flags.c_contiguous or not array.flags.writeable or array[0].size < SHORT:
+        return np.take(array, index, axis=0)
+    out = np.empty((len(index), *array.shape[1:]), array.dtype)
+    with computing:
+        gather(array.reshape(len(array), -1), index, out.reshape(len(index), -1))
+    return out
+
+
 def _named(arrays, default_name, kind) -> list[tuple[str, np.ndarray]]:
     """(name, float32 array) pairs from an array, a list or a dict (sorted by name)."""
     if isinstance(arrays, dict):
         pairs = sorted(arrays.items())
     elif isinstance(arrays, (list, tuple)):
-        names = [default_name]
-        if len(arrays) > 1:
-            names = [f"_{k}_{default_name}" for k in range(len(arrays))]
+        names = [f"_{k}_{default_name}" for k in range(len(arrays))]
+        if len(arrays) == 1:
+            names = [default_name]
         pairs = list(zip(names, arrays, strict=True))
     elif hasattr(arrays, "__array__"):
         pairs = [(default_name, arrays)]

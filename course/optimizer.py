@@ -132,7 +132,7 @@ class Optimizer:
                 f"{self._name(index)}: the gradient must have the weight's shape {weight.shape}, "
                 f"got {grad.shape}"
             )
-        if weight.dtype not in (np.float32, np.float64) or not weight.flags.carray:
+        if weight.dtype.char not in "fd" or not weight.flags.carray:
             raise ValueError(
                 f"{self._name(index)}: the weight must be a contiguous, writeable array of float32 "
                 f"or float64, got {weight.dtype} with strides {weight.strides}, "

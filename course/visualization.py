@@ -83,11 +83,12 @@ def plot_network(symbol: Symbol, title="plot", shape=None, hide_weights=True):
             if id(child) not in place:
                 continue
             (x0, y0), (x1, y1) = place[id(child)], place[id(node)]
-            bend = "arc3,rad=0" if y1 - y0 == 1 else "arc3,rad=0.35"
+            neighbours = y1 - y0 == 1
+            bend = "arc3,rad=0" if neighbours else "arc3,rad=0.6"
             arrow = {"arrowstyle": "-|>", "color": "#444", "connectionstyle": bend}
             arrow |= {"shrinkA": 17, "shrinkB": 17}
             axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow)
-            if shapes:
+            if shapes and neighbours:
                 middle = ((x0 + x1) / 2 + 0.04, (y0 + y1) / 2)
                 text = times(shapes[child.name][1:])
                 axes.annotate(text, middle, fontsize=8, va="center", color="#444")

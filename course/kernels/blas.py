@@ -11,11 +11,14 @@ from numba import types
 from course.kernels.compile import kernel
 
 # OpenBLAS copies ("packs") both factors before it multiplies, except where the product takes at
-# most this many multiplications. im2col has just packed the image, so products of LeNet's second
-# convolution are cut into row pieces below the limit: 245 instead of 146 GFLOP/s (25 × 500 × 64
-# against 50 × 500 × 64, Zen 5, AVX-512). With other kernels of OpenBLAS it makes no difference.
+# most this many multiplications. For our small matrices the packing costs a third of the time:
+# im2col has just packed the image, and a batch is used but once. So products are cut into row
+# pieces below the limit: 240 instead of 150 GFLOP/s (28 × 500 × 64 against 50 × 500 × 64 in
+# LeNet's second convolution, 8 × 784 × 128 against 50 × 784 × 128 in the MLP's first layer; Zen 5,
+# AVX-512, one thread). With OpenBLAS's kernels for other processors it makes no difference.
 UNPACKED = 1_000_000
-FEWEST_ROWS = 16  # thinner pieces cost more than the packing
+TILE = 4  # rows that OpenBLAS calculates at once
+FEWEST_ROWS = 8  # thinner pieces cost more than the packing
 
 # How BLAS is told the precision, and that a factor is not to be transposed: by letters.
 FLOAT32, FLOAT64, PLAIN = ord("s"), ord("d"), ord("n")
@@ -37,14 +40,13 @@ def _piece(rows, multiplications):
     """How many rows of the product to calculate at a time."""
     most = UNPACKED * rows // max(1, multiplications)
     if most >= rows or most < FEWEST_ROWS:
-        return rows
-    pieces = (rows + most - 1) // most
-    return (rows + pieces - 1) // pieces
+        return max(1, rows)
+    return most // TILE * TILE
 
 
 @kernel
 def matmul(a, b, out):
-    """out = a b. a (M, K), b (K, N), out (M, N), each C-contiguous."""
+    """out = a b. a (M, K), b (K, N), out (M, N), C-contiguous; b may be a transposed view."""
     rows = a.shape[0]
     step = _piece(rows, rows * a.shape[1] * b.shape[1])
     for start in range(0, rows, step):

@@ -136,45 +136,69 @@ def set_num_threads(count: int) -> None:
     _threads = count
 
 
-class _Computing:
-    """Holds the kernels for one Python thread, with BLAS on one thread meanwhile.
+class _BlasOnOneThread:
+    """Holds BLAS to one thread while any block of this kind is running, in any thread.
 
-    - numba alone goes parallel, over images. If the BLAS inside the kernels used its own threads
-      too, the two pools would fight (a LeNet epoch took 150 s instead of 5).
-    - One Python thread at a time: under numba's work queue two would end the process.
-    - The user's settings of numba and BLAS are put back when the outermost block ends.
+    numba alone goes parallel, over images. If the BLAS inside the kernels used its own threads
+    too, the two pools would fight (a LeNet epoch took 150 s instead of 5). The user's setting is
+    put back when the last block ends.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._libraries = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._blocks == 0:
+                self._limit = self._find_libraries().limit(limits=1)
+            self._blocks += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._blocks -= 1
+            if self._blocks == 0:
+                self._limit.restore_original_limits()
+
+    def _find_libraries(self):
+        """The loaded BLAS libraries; scipy's is the one that numba's matrix products call."""
+        if self._libraries is None:
+            import scipy.linalg.cython_blas  # noqa: F401
+            import threadpoolctl
+
+            self._libraries = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        return self._libraries
+
+
+class _Computing:
+    """Holds the kernels for one Python thread, with their number of threads.
+
+    One at a time: under numba's work queue two would end the process. numba's setting is put back
+    when the outermost block ends.
     """
 
     def __init__(self):
         self._lock = threading.RLock()
         self._depth = 0
-        self._blas = None
-
-    def _find_blas(self):
-        """The loaded BLAS libraries; scipy's is the one that numba's matrix products call."""
-        if self._blas is None:
-            import scipy.linalg.cython_blas  # noqa: F401
-            import threadpoolctl
-
-            self._blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-        return self._blas
 
     def __enter__(self):
         self._lock.acquire()
         if self._depth == 0:
+            blas_on_one_thread.__enter__()
             self._numba_threads = numba.get_num_threads()
             if self._numba_threads != _threads:
                 numba.set_num_threads(_threads)
-            self._limit = self._find_blas().limit(limits=1)
         self._depth += 1
 
     def __exit__(self, *exception):
         self._depth -= 1
         if self._depth == 0:
-            self._limit.restore_original_limits()
             if self._numba_threads != _threads:
                 numba.set_num_threads(self._numba_threads)
+            blas_on_one_thread.__exit__()
         self._lock.release()
 
 
+blas_on_one_thread = _BlasOnOneThread()
 computing = _Computing()

@@ -1,0 +1,79 @@
+"""The benchmark's figures as a Markdown table and as a chart."""
+
+from statistics import median
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#009E73")
+
+
+def spread(values, unit="") -> str:
+    """Median and range: '3.1 (3.0 to 3.4)'."""
+    middle, low, high = (f"{v:.3g}" for v in (median(values), min(values), max(values)))
+    return f"{middle}{unit} ({low} to {high})"
+
+
+def ratio(ours, theirs) -> str:
+    """How many times faster we are, turn by turn: median and range."""
+    return spread([their / our for our, their in zip(ours, theirs, strict=True)], " ×")
+
+
+def timing_table(results) -> str:
+    """One row for each task and contestant."""
+    lines = [
+        "| task | contestant | seconds: median (range) | ours is faster by | test accuracy |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for task, rows in results.items():
+        ours = rows["course"]["seconds"]
+        for name, row in rows.items():
+            factor = "" if name == "course" else ratio(ours, row["seconds"])
+            accuracy = row.get("accuracy")
+            text = "" if accuracy is None else f"{accuracy:.4f}"
+            if row.get("disqualified"):
+                text += " disqualified"
+            lines.append(f"| {task} | {name} | {spread(row['seconds'])} | {factor} | {text} |")
+    return "\n".join(lines)
+
+
+def about_table(about) -> str:
+    """What ran where."""
+    lines = ["| | |", "| --- | --- |"]
+    for name, facts in about.items():
+        text = ", ".join(
+            f"{key} {value:.0f}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in facts.items()
+        )
+        lines.append(f"| {name} | {text} |")
+    return "\n".join(lines)
+
+
+def chart(results, path) -> None:
+    """Bars of the medians with their ranges, one panel a task."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.2 * len(results), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    for axes, (task, rows) in zip(panels, results.items(), strict=True):
+        for k, (name, row) in enumerate(rows.items()):
+            middle = median(row["seconds"])
+            error = [[middle - min(row["seconds"])], [max(row["seconds"]) - middle]]
+            axes.bar(k, middle, yerr=error, color=COLOURS[k % len(COLOURS)], capsize=3)
+            axes.text(k, middle / 2, name, rotation=90, ha="center", va="center", fontsize=8)
+        axes.set(title=task, xticks=[], ylabel="seconds (median, range)")
+        axes.title.set_fontsize(9)
+    figure.savefig(path, dpi=110)
+
+
+def lines_chart(panels, path) -> None:
+    """Panels (title, x label, y label, {name: (xs, ys)}) of lines with points."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
+    for axes, (title, x_label, y_label, lines) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        for k, (name, (xs, ys)) in enumerate(lines.items()):
+            axes.plot(xs, ys, "os^D"[k % 4] + "-", color=COLOURS[k % len(COLOURS)], label=name)
+        axes.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(0, None))
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
