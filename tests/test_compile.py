@@ -14,7 +14,7 @@ USE = (
 
 
 def run(code, cwd=ROOT, **environment):
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=cwd,
         env={**kept, "PYTHONPATH": str(ROOT), **environment},
@@ -48,6 +48,21 @@ def test_without_a_folder_for_the_cache_it_compiles_in_memory_and_says_so_once(t
     result = run(code, cwd=tmp_path, PYTHONPATH=str(tmp_path), **places)
     assert result.stdout.startswith("[0. 2.]")
     assert result.stdout.count("no folder to keep compiled kernels in") == 1
+
+
+def test_a_change_in_a_file_that_a_kernel_calls_is_noticed(tmp_path):
+    shutil.copytree(ROOT / "course", tmp_path / "course", ignore=lambda *_: {"__pycache__"})
+    use = (
+        "import numpy as np, course as mx;"
+        "layer = mx.layers.FullyConnected(1, no_bias=True);"
+        "layer.params['weight'] = np.array([[3.0]]);"
+        "print(layer.forward(np.array([[2.0]])))"
+    )
+    results = [run(use, cwd=tmp_path, PYTHONPATH=str(tmp_path)).stdout for _ in range(2)]
+    blas = tmp_path / "course" / "kernels" / "blas.py"
+    blas.write_text(blas.read_text().replace("np.dot(a[start", "np.dot(2 * a[start"))
+    results.append(run(use, cwd=tmp_path, PYTHONPATH=str(tmp_path)).stdout)
+    assert results == ["[[6.]]\n", "[[6.]]\n", "[[12.]]\n"]
 
 
 def test_importing_is_light():

@@ -1,9 +1,11 @@
 """Turns a Python loop into machine code: one decorator, `kernel`, for every file in this folder."""
 
 import functools
+import hashlib
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import numba
 from numba.core import event
@@ -53,6 +55,29 @@ class _Compilation(event.Listener):
 
 
 event.register("numba:compile", _Compilation())
+
+
+def _forget_outdated(folder: Path) -> None:
+    """Delete the machine code in a folder of sources if any of these has changed.
+
+    numba notices a change in a kernel's own file, but not in the file of another that it calls.
+    """
+    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    digest = hashlib.sha256(sources).hexdigest()
+    cache = folder / "__pycache__"
+    stamp = cache / "sources.sha256"
+    try:
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        cache.mkdir(exist_ok=True)
+        for path in cache.glob("*.nb[ic]"):
+            path.unlink(missing_ok=True)
+        stamp.write_text(digest)
+    except OSError:
+        return  # sources that cannot be changed have no outdated machine code
+
+
+_forget_outdated(Path(__file__).parent)
 
 
 def kernel(function=None, *, parallel=False):
