@@ -86,7 +86,7 @@ class Executor:
         self._heads = [self._slot_of[node.name] for node in self.symbol.outputs]
         self._slot_shapes = [self._shapes[node.name] for node in order]
         self._names = [node.output_name for node in order]
-        self._steps = []
+        self.steps = []
         for slot, node in enumerate(order):
             if node.op is not None:
                 layer = node.layer()
@@ -95,14 +95,14 @@ class Executor:
                 rest = (child.name for child in node.inputs[count:])
                 layer.params = {key: self.arg_dict[next(rest)] for key in layer.param_names}
                 layer.states = {key: self.aux_dict[next(rest)] for key in layer.state_names}
-                self._steps.append(Step(layer, inputs, slot))
+                self.steps.append(Step(layer, inputs, slot))
         self._variables = [
             (node.name, slot) for slot, node in enumerate(order) if node.name in self.arg_dict
         ]
         if reorder:
-            self._steps = _pool_before_activation(self._steps, self._heads, self._slot_shapes)
+            self.steps = _pool_before_activation(self.steps, self._heads, self._slot_shapes)
         self._values = [None] * len(order)
-        for step in self._steps:
+        for step in self.steps:
             shapes = step.layer.infer_shape(*(self._slot_shapes[slot] for slot in step.inputs))
             step.layer.prepare(shapes, self.dtype)
             if not step.layer.is_view:
@@ -117,16 +117,16 @@ class Executor:
             if node.op is not None
         }
         wanted = [node.name in self.grad_dict for node in order]
-        for step in self._steps:
+        for step in self.steps:
             names = params_of[step.output]
             wanted[step.output] = any(wanted[slot] for slot in step.inputs) or any(
                 name in self.grad_dict for name in names
             )
-        uses = Counter(slot for step in self._steps for slot in step.inputs)
+        uses = Counter(slot for step in self.steps for slot in step.inputs)
         self._gradients: list[np.ndarray | None] = [None] * len(order)
         self._begun: set[int] = set()  # slots that already hold a part of their gradient
         self._out_grads = []  # (head, array) for outputs whose gradient the caller may give
-        losses = {step.output for step in self._steps if step.layer.is_loss}
+        losses = {step.output for step in self.steps if step.layer.is_loss}
         for slot in self._heads:
             if slot not in losses and wanted[slot]:
                 self._out_grads.append((slot, self._buffer(slot)))
@@ -136,7 +136,7 @@ class Executor:
                 self._gradients[slot] = self.grad_dict[name]
                 if self._grad_req[name] == "add":
                     self._begun.add(slot)
-        for step in reversed(self._steps):
+        for step in reversed(self.steps):
             step.d_inputs, step.sums = [], []
             if not wanted[step.output]:
                 continue
@@ -187,21 +187,34 @@ class Executor:
         """
         for key, value in inputs.items():
             self._set_input(key, value)
-        values = self._values
         with computing:
             for key, slot in self._variables:
-                values[slot] = self.arg_dict[key]
-            for step in self._steps:
-                arrays = [values[slot] for slot in step.inputs]
-                if step.layer.is_view:
-                    values[step.output] = arrays[0].reshape(self._slot_shapes[step.output])
-                else:
-                    step.layer.compute(arrays, values[step.output], is_train)
+                self._values[slot] = self.arg_dict[key]
+            for step in self.steps:
+                self.run_step(step, is_train)
                 if self._monitor is not None:
-                    self._monitor(self._names[step.output], values[step.output])
+                    self._monitor(self._names[step.output], self._values[step.output])
         self._trained = is_train
-        self.outputs = [values[slot] for slot in self._heads]
+        self.outputs = [self._values[slot] for slot in self._heads]
         return self.outputs
+
+    def run_step(self, step: Step, is_train: bool) -> None:
+        """Forward through one layer."""
+        arrays = [self._values[slot] for slot in step.inputs]
+        if step.layer.is_view:
+            self._values[step.output] = arrays[0].reshape(self._slot_shapes[step.output])
+        else:
+            step.layer.compute(arrays, self._values[step.output], is_train)
+
+    def run_step_backward(self, step: Step) -> None:
+        """Backward through one layer: its part of the gradients, added to what is there."""
+        step.layer.gradient(self._gradients[step.output], step.d_inputs)
+        for total, part in step.sums:
+            total += part
+
+    def value(self, slot: int) -> np.ndarray:
+        """The array in a slot, as the last forward left it."""
+        return self._values[slot]
 
     def _set_input(self, key, value):
         if key not in self.arg_dict:
@@ -225,7 +238,7 @@ class Executor:
         if not self._trained:
             raise RuntimeError("call forward with is_train=True before backward")
         if out_grads is None:
-            has_loss = any(step.layer.is_loss for step in self._steps)
+            has_loss = any(step.layer.is_loss for step in self.steps)
             if not has_loss:
                 raise ValueError(
                     f"no layer of {self.symbol!r} is a loss, so backward needs out_grads: "
@@ -236,12 +249,10 @@ class Executor:
         else:
             self._set_out_grads(out_grads)
         with computing:
-            for step in reversed(self._steps):
-                if step.d_inputs or step.layer.grads:
-                    if not step.layer.is_view or step.d_inputs[0] is not None:
-                        step.layer.gradient(self._gradients[step.output], step.d_inputs)
-                    for total, part in step.sums:
-                        total += part
+            for step in reversed(self.steps):
+                passed_on = step.layer.is_view and step.d_inputs == [None]
+                if (step.d_inputs or step.layer.grads) and not passed_on:
+                    self.run_step_backward(step)
 
     def _set_out_grads(self, out_grads):
         given = out_grads if isinstance(out_grads, (list, tuple)) else [out_grads]
