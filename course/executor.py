@@ -250,8 +250,8 @@ class Executor:
             self._set_out_grads(out_grads)
         with computing:
             for step in reversed(self.steps):
-                passed_on = step.layer.is_view and step.d_inputs == [None]
-                if (step.d_inputs or step.layer.grads) and not passed_on:
+                wanted = step.layer.grads or any(d is not None for d in step.d_inputs)
+                if wanted or step.sums:
                     self.run_step_backward(step)
 
     def _set_out_grads(self, out_grads):
