@@ -89,6 +89,7 @@ def kernel(function=None, *, parallel=False):
     if function is None:
         return lambda function: kernel(function, parallel=parallel)
     options = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
+    options["no_cfunc_wrapper"] = True  # an entry for C programs, which costs 5 % of the wait
     options["parallel"] = PRANGE_ONLY if parallel else False
     try:
         return numba.njit(cache=True, **options)(function)

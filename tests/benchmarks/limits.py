@@ -167,9 +167,13 @@ def draw_layers(rows, limit, path):
         places + 0.2, [r[3] / 1e9 for r in rows], 0.4, label="backward", color=report.COLOURS[1]
     )
     axes.axhline(limit / 1e9, color="black", linestyle="--", label="large matrix product")
-    axes.set(ylabel="GFLOP/s", title="Speed of each layer, batch of 100 images")
+    axes.set(
+        ylim=(0, 1.25 * limit / 1e9),
+        ylabel="GFLOP/s",
+        title="Speed of each layer, batch of 100 images",
+    )
     axes.set_xticks(places, [r[0].replace(" ", "\n") for r in rows])
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, ncols=3, loc="upper left")
     figure.savefig(path, dpi=110)
 
 

@@ -51,16 +51,21 @@ def chart(results, path) -> None:
     """Bars of the medians with their ranges, one panel a task."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.2 * len(results), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    figure = Figure(figsize=(6.4, 1.75 * len(results)), layout="constrained")
+    panels = figure.subplots(len(results), 1, squeeze=False)[:, 0]
     for axes, (task, rows) in zip(panels, results.items(), strict=True):
         for k, (name, row) in enumerate(rows.items()):
             middle = median(row["seconds"])
             error = [[middle - min(row["seconds"])], [max(row["seconds"]) - middle]]
-            axes.bar(k, middle, yerr=error, color=COLOURS[k % len(COLOURS)], capsize=3)
-            axes.text(k, middle / 2, name, rotation=90, ha="center", va="center", fontsize=8)
-        axes.set(title=task, xticks=[], ylabel="seconds (median, range)")
-        axes.title.set_fontsize(9)
+            colour = COLOURS[1] if name == "course" else COLOURS[0]
+            axes.barh(k, middle, xerr=error, color=colour, capsize=3)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.invert_yaxis()
+        axes.set_title(task, fontsize=10)
+        # One slow turn must not press all the others to the left.
+        axes.set_xlim(0, 1.6 * max(median(row["seconds"]) for row in rows.values()))
+        axes.tick_params(labelsize=9)
+    panels[-1].set_xlabel("seconds: median and range (less is better)")
     figure.savefig(path, dpi=110)
 
 
@@ -75,5 +80,6 @@ def lines_chart(panels, path) -> None:
         for k, (name, (xs, ys)) in enumerate(lines.items()):
             axes.plot(xs, ys, "os^D"[k % 4] + "-", color=COLOURS[k % len(COLOURS)], label=name)
         axes.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(0, None))
-        axes.legend(fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=110)
