@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from course import layers
+from course.graph import Symbol
 from course.kernels.threads import computing
 from course.layers import Layer, ShapeError
 from course.layers.base import kernel_ready
-from course.symbol import Symbol
 
 GRAD_REQS = ("write", "add", "null")
 

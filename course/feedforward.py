@@ -9,11 +9,11 @@
 """
 
 from course import optimizer as optimizers
+from course.graph import Symbol
 from course.initializer import Uniform
 from course.io import NDArrayIter
 from course.metric import Accuracy
 from course.module import Module
-from course.symbol import Symbol
 from course.test_utils import get_mnist
 
 

@@ -11,6 +11,10 @@ from course.layers.base import whole_number
 
 SHORT = 64  # numbers in a row, below which numpy is as fast as the kernel
 LAST_BATCH = ("pad", "discard", "roll_over")
+NO_BATCH = (
+    "there is no batch at hand: iter_next() moves to the next one, and when a pass is over, "
+    "reset() begins a new one"
+)
 
 
 class DataDesc(namedtuple("DataDesc", ["name", "shape"])):
@@ -121,6 +125,12 @@ class NDArrayIter(DataIter):
     batch_size: 'pad' fills the last batch up from the beginning of the pass, 'discard' leaves
     the rest out, 'roll_over' puts it before the next pass. Raises ValueError for arrays of
     different lengths, empty ones, or a batch_size larger than N unless padded.
+
+    >>> iterator = NDArrayIter(np.arange(5), batch_size=2)
+    >>> [(batch.data[0].tolist(), batch.pad) for batch in iterator]
+    [([0.0, 1.0], 0), ([2.0, 3.0], 0), ([4.0, 0.0], 1)]
+    >>> list(iterator)  # the pass is over, until iterator.reset()
+    []
     """
 
     def __init__(
@@ -187,7 +197,8 @@ class NDArrayIter(DataIter):
 
     def _start_pass(self):
         if self.shuffle:
-            random.generator().shuffle(self._order)
+            # Drawn anew, not shuffled on from the last pass: random.seed alone decides the order.
+            self._order = random.generator().permutation(self.num_data)
         self._rolled = len(self._left_over)
         self._pass_order = self._order
         if self._rolled:
@@ -201,7 +212,7 @@ class NDArrayIter(DataIter):
         self._left_over = self._order[:0]
         if self.last_batch_handle == "roll_over" and self._batch >= self._batches:
             rest = len(self._pass_order) % self.batch_size
-            self._left_over = self._pass_order[len(self._pass_order) - rest :].copy()
+            self._left_over = self._pass_order[len(self._pass_order) - rest :]
         self._start_pass()
 
     def hard_reset(self) -> None:
@@ -223,12 +234,18 @@ class NDArrayIter(DataIter):
         return DataBatch(self.getdata(), self.getlabel(), pad, filler=filler)
 
     def getdata(self) -> list[np.ndarray]:
-        """The data of the present batch."""
+        """The data of the present batch. Raises RuntimeError if there is none."""
+        self._need_batch()
         return [self._rows(array) for _, array in self.data]
 
     def getlabel(self) -> list[np.ndarray]:
-        """The labels of the present batch."""
+        """The labels of the present batch. Raises RuntimeError if there is none."""
+        self._need_batch()
         return [self._rows(array) for _, array in self.label]
+
+    def _need_batch(self):
+        if not 0 <= self._batch < self._batches:
+            raise RuntimeError(NO_BATCH)
 
     def _rows(self, array):
         first = self._batch * self.batch_size
@@ -245,7 +262,9 @@ class NDArrayIter(DataIter):
         """How many rows at the end of the present batch only fill it up.
 
         Under `roll_over`, as in MXNet: how many rows of the first batch came from the last pass.
+        Raises RuntimeError if there is no present batch.
         """
+        self._need_batch()
         if self.last_batch_handle == "roll_over":
             return self._rolled if self._batch == 0 else 0
         return max(0, (self._batch + 1) * self.batch_size - len(self._pass_order))
@@ -265,6 +284,7 @@ class ResizeIter(DataIter):
         self.provide_data = data_iter.provide_data
         self.provide_label = data_iter.provide_label
         self._count = 0
+        self._batch = None
 
     def __len__(self):
         """How many batches a pass has."""
@@ -273,19 +293,49 @@ class ResizeIter(DataIter):
     def reset(self) -> None:
         """Begin a new pass."""
         self._count = 0
+        self._batch = None
         if self.reset_internal:
             self.data_iter.reset()
 
-    def next(self) -> DataBatch:
-        """The next batch. Raises StopIteration at the end of the pass."""
+    def iter_next(self) -> bool:
+        """Move to the next batch; False if there is none."""
         if self._count == self.size:
-            raise StopIteration
+            self._batch = None
+            return False
         self._count += 1
         try:
-            return self.data_iter.next()
+            self._batch = self.data_iter.next()
         except StopIteration:
             self.data_iter.reset()
-            return self.data_iter.next()
+            self._batch = self.data_iter.next()
+        return True
+
+    def next(self) -> DataBatch:
+        """The next batch. Raises StopIteration at the end of the pass."""
+        if not self.iter_next():
+            raise StopIteration
+        return self._batch
+
+    def getdata(self) -> list[np.ndarray]:
+        """The data of the present batch. Raises RuntimeError if there is none."""
+        return self._present().data
+
+    def getlabel(self) -> list[np.ndarray]:
+        """The labels of the present batch. Raises RuntimeError if there is none."""
+        return self._present().label
+
+    def getpad(self) -> int:
+        """The present batch's `pad`. Raises RuntimeError if there is no batch."""
+        return self._present().pad
+
+    def getindex(self):
+        """The present batch's `index`. Raises RuntimeError if there is no batch."""
+        return self._present().index
+
+    def _present(self):
+        if self._batch is None:
+            raise RuntimeError(NO_BATCH)
+        return self._batch
 
 
 def take_rows(array: np.ndarray, index: np.ndarray) -> np.ndarray:

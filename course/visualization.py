@@ -2,8 +2,8 @@
 
 import math
 
+from course.graph import Node, Symbol
 from course.layers.base import times
-from course.symbol import Node, Symbol
 
 _COLUMNS = ("Layer (type)", "Output Shape", "Param #", "Previous Layer")
 

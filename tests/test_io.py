@@ -61,30 +61,64 @@ def test_a_hard_reset_forgets_the_rest():
     assert numbers(iterator)[0] == list(range(10))
 
 
-@given(
-    count=st.integers(1, 40), batch_size=st.integers(1, 12), shuffle=st.booleans(),
-    handle=st.sampled_from(["pad", "discard", "roll_over"]),
-)  # fmt: skip
+def passes_one_by_one(order, batch_size, handle, passes):
+    """The same by hand: (samples, pad) of each batch, pass by pass, taking one at a time."""
+    left_over = []
+    for _ in range(passes):
+        queue, batches, carried = left_over + order, [], len(left_over)
+        left_over = []
+        while queue:
+            rows = [queue.pop(0) for _ in range(min(batch_size, len(queue)))]
+            missing = batch_size - len(rows)
+            if missing and handle == "roll_over":
+                left_over = rows
+            if missing and handle != "pad":
+                break
+            while len(rows) < batch_size:
+                rows.append(order[(len(rows) - batch_size + missing) % len(order)])
+            batches.append((rows, missing + carried))
+            carried = 0
+        yield batches
+
+
+SIZES = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count)))
+HANDLES = st.sampled_from(["pad", "discard", "roll_over"])
+
+
+@given(sizes=SIZES, handle=HANDLES)
 @settings(max_examples=60, deadline=None)
-def test_each_sample_comes_as_often_as_it_should(count, batch_size, shuffle, handle):
-    if batch_size > count and handle != "pad":
-        return
+def test_batches_are_those_of_a_loop_by_hand(sizes, handle):
+    count, batch_size = sizes
+    iterator = counting(count, batch_size, last_batch_handle=handle)
+    for expected in passes_one_by_one(list(range(count)), batch_size, handle, passes=4):
+        assert len(iterator) == len(expected)
+        batches = list(iterator)
+        assert [(*numbers([batch]), batch.pad) for batch in batches] == expected
+        iterator.reset()
+
+
+@given(sizes=SIZES, handle=HANDLES, shuffle=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_each_sample_comes_as_often_as_it_should(sizes, handle, shuffle):
+    count, batch_size = sizes
     iterator = counting(count, batch_size, shuffle=shuffle, last_batch_handle=handle)
     seen = []
     for _ in range(3):
-        assert len(iterator) == sum(1 for _ in iterator)
-        iterator.reset()
         for batch in iterator:
             assert batch.data[0].shape == (batch_size, 1)
             np.testing.assert_array_equal(batch.data[0][:, 0], batch.label[0])
-            seen += batch.label[0][: batch_size - batch.filler].tolist()
+            seen += batch.label[0][: batch_size - batch.filler].astype(int).tolist()
         iterator.reset()
-    times = np.bincount(np.array(seen, int), minlength=count)
+    times = np.bincount(seen, minlength=count)
+    assert times.max() <= 3
     if handle == "pad":
         assert (times == 3).all()
     elif handle == "discard":
         assert times.sum() == 3 * (count // batch_size * batch_size)
-        assert times.max() <= 3
+    else:
+        # Only the rest of the third pass is still to come.
+        assert 3 * count - times.sum() == 3 * count % batch_size
+        assert times.min() >= 2
 
 
 # ---- protocol
@@ -107,6 +141,29 @@ def test_the_step_by_step_protocol():
         sizes.append((len(iterator.getdata()[0]), len(iterator.getlabel()[0]), iterator.getpad()))
     assert sizes == [(10, 10, 0), (10, 10, 0), (10, 10, 5)]
     assert iterator.getindex() is None
+
+
+@pytest.mark.parametrize("get", ["getdata", "getlabel", "getpad"])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("size", [None, 2], ids=["itself", "resized"])
+def test_there_is_no_batch_before_and_after_a_pass(get, shuffle, size):
+    iterator = counting(shuffle=shuffle)
+    if size:
+        iterator = mx.io.ResizeIter(iterator, size)
+    with pytest.raises(RuntimeError, match=r"iter_next\(\) moves to the next"):
+        getattr(iterator, get)()
+    list(iterator)
+    with pytest.raises(RuntimeError, match=r"reset\(\) begins a new one"):
+        getattr(iterator, get)()
+
+
+def test_the_example_of_mxnets_documentation():
+    data = np.arange(40).reshape(10, 2, 2)
+    batches = list(NDArrayIter(data, np.ones((10, 1)), 3, True, last_batch_handle="discard"))
+    assert [batch.data[0].shape for batch in batches] == [(3, 2, 2)] * 3
+    assert [batch.label[0].shape for batch in batches] == [(3, 1)] * 3
+    with pytest.raises(ValueError, match="data1 has 10 samples, but data2 has 20"):
+        NDArrayIter({"data1": np.zeros((10, 2, 2)), "data2": np.zeros((20, 2, 2))})
 
 
 def test_descriptions():
@@ -153,6 +210,17 @@ def test_each_pass_has_its_own_order_and_the_seed_decides_it():
     assert first == passes()
     assert len({tuple(order) for order in first}) == 3
     assert all(sorted(order) == list(range(30)) for order in first)
+
+
+def test_the_seed_decides_the_order_of_an_iterator_that_was_used_before():
+    iterator = counting(30, 10, shuffle=True)
+
+    def order():
+        mx.random.seed(3)
+        iterator.reset()
+        return numbers(iterator)
+
+    assert order() == order()
 
 
 @pytest.mark.parametrize("shape", [(50, 3), (50, 1, 28, 28)])
@@ -240,3 +308,12 @@ def test_resizing_cuts_a_pass_short_or_begins_it_again():
     list(going_on)
     going_on.reset()
     assert numbers(going_on)[0] == list(range(20, 30))
+
+
+def test_a_resized_iterator_step_by_step():
+    iterator = mx.io.ResizeIter(counting(), 4)
+    pads = []
+    while iterator.iter_next():
+        pads.append((len(iterator.getdata()[0]), len(iterator.getlabel()[0]), iterator.getpad()))
+    assert pads == [(10, 10, 0), (10, 10, 0), (10, 10, 5), (10, 10, 0)]
+    assert not iterator.iter_next()
