@@ -5,11 +5,8 @@ from collections import namedtuple
 import numpy as np
 
 from course import random
-from course.kernels.batch import gather
-from course.kernels.threads import computing
 from course.layers.base import whole_number
 
-SHORT = 64  # numbers in a row, below which numpy is as fast as the kernel
 LAST_BATCH = ("pad", "discard", "roll_over")
 NO_BATCH = (
     "there is no batch at hand: iter_next() moves to the next one, and when a pass is over, "
@@ -256,7 +253,7 @@ class NDArrayIter(DataIter):
             return rows
         # Beyond the end it goes on from the beginning of the pass, as often as it takes.
         index = self._pass_order.take(range(first, end), mode="wrap")
-        return take_rows(array, index)
+        return np.take(array, index, axis=0)
 
     def getpad(self) -> int:
         """How many rows at the end of the present batch only fill it up.
@@ -336,20 +333,6 @@ class ResizeIter(DataIter):
         if self._batch is None:
             raise RuntimeError(NO_BATCH)
         return self._batch
-
-
-def take_rows(array: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """The rows with these numbers, a new array: array[index], on all threads.
-
-    numpy does it for rows that are short, and for arrays that must not be written to (the kernel
-    would be compiled once more for them).
-    """
-    if not array.flags.c_contiguous or not array.flags.writeable or array[0].size < SHORT:
-        return np.take(array, index, axis=0)
-    out = np.empty((len(index), *array.shape[1:]), array.dtype)
-    with computing:
-        gather(array.reshape(len(array), -1), index, out.reshape(len(index), -1))
-    return out
 
 
 def _named(arrays, default_name, kind) -> list[tuple[str, np.ndarray]]:

@@ -223,13 +223,6 @@ def test_the_seed_decides_the_order_of_an_iterator_that_was_used_before():
     assert order() == order()
 
 
-@pytest.mark.parametrize("shape", [(50, 3), (50, 1, 28, 28)])
-def test_long_and_short_rows_are_taken_alike(shape, rng):
-    array = rng.random(shape, np.float32)
-    index = rng.integers(0, 50, 20)
-    np.testing.assert_array_equal(mx.io.take_rows(array, index), array[index])
-
-
 # ---- the arrays themselves
 
 

@@ -20,8 +20,9 @@ def ratio(ours, theirs) -> str:
 def timing_table(results) -> str:
     """One row for each task and contestant."""
     lines = [
-        "| task | contestant | seconds: median (range) | ours is faster by | test accuracy |",
-        "| --- | --- | --- | --- | --- |",
+        "| task | contestant | seconds: median (range) | ours is faster by | images a second "
+        "| test accuracy |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for task, rows in results.items():
         ours = rows["course"]["seconds"]
@@ -31,7 +32,11 @@ def timing_table(results) -> str:
             text = "" if accuracy is None else f"{accuracy:.4f}"
             if row.get("disqualified"):
                 text += " disqualified"
-            lines.append(f"| {task} | {name} | {spread(row['seconds'])} | {factor} | {text} |")
+            speed = row.get("images_a_second")
+            cells = (task, name, spread(row["seconds"]), factor)
+            lines.append(
+                f"| {' | '.join(cells)} | {f'{median(speed):.0f}' if speed else ''} | {text} |"
+            )
     return "\n".join(lines)
 
 
@@ -44,6 +49,24 @@ def about_table(about) -> str:
             for key, value in facts.items()
         )
         lines.append(f"| {name} | {text} |")
+    return "\n".join(lines)
+
+
+def whole(results, band, begin, memory, about) -> str:
+    """The report: timings, starts, memory, machine."""
+    bands = ", ".join(f"{network} {width}" for network, width in band.items())
+    lines = [timing_table(results), ""]
+    lines.append(
+        f"Disqualified: whose accuracy lies further from the contestants' median than: {bands}."
+    )
+    lines.append(
+        "Contestants keep freed memory (glibc's MALLOC_TRIM_THRESHOLD_): PyTorch gains by it."
+    )
+    lines.append("")
+    for task, rows in begin.items():
+        for label, seconds in rows.items():
+            lines.append(f"- {task}, {label}: {spread(seconds, ' s')}")
+    lines += [f"- peak memory of the whole tutorial: {memory:.0f} MB", "", about_table(about)]
     return "\n".join(lines)
 
 
@@ -67,6 +90,15 @@ def chart(results, path) -> None:
         axes.tick_params(labelsize=9)
     panels[-1].set_xlabel("seconds: median and range (less is better)")
     figure.savefig(path, dpi=110)
+
+
+def batch_chart(batches, sizes, path) -> None:
+    """Lines of LeNet's training speed by batch size, one for each contestant."""
+    lines = {
+        name: (list(sizes), [median(rows[name]["images_a_second"]) for rows in batches.values()])
+        for name in next(iter(batches.values()))
+    }
+    lines_chart([("LeNet's training", "images in a batch", "images a second", lines)], path)
 
 
 def lines_chart(panels, path) -> None:

@@ -73,7 +73,11 @@ class PyTorch(Worker):
             return torch.cat([F.softmax(self.model(batch), dim=1) for batch in batches]).numpy()
 
     def about(self):
-        return {"version": torch.__version__, "threads": torch.get_num_threads()}
+        return {
+            "version": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
 
 
 if __name__ == "__main__":
