@@ -11,7 +11,6 @@ import numpy as np
 
 from course import log, metric
 from course.callback import BatchEndParam
-from course.initializer import Uniform
 from course.io import DataIter, NDArrayIter
 from course.kernels.threads import blas_on_one_thread, computing
 from course.ndarray import NDArray
@@ -49,8 +48,8 @@ class BaseModule:
 
         Each epoch takes each batch of `train_data` once: forward, backward, update. Then the
         metric of the training batches is logged, and that of `eval_data`. A second call goes on
-        from the present parameters, with the optimizer's state unless its settings change. The
-        initializer is Uniform(0.01) unless given. `kvstore` is accepted and means nothing here.
+        from the present parameters, with the optimizer's state unless its settings or the batch
+        size change. The initializer is Uniform(0.01) unless given. `kvstore` means nothing here.
 
         Ctrl-C stops after the batch at hand; the parameters are kept. Raises ValueError without
         `num_epoch`. Warns once if the outputs become NaN.
@@ -64,14 +63,12 @@ class BaseModule:
             data_shapes=train_data.provide_data,
             label_shapes=train_data.provide_label,
             for_training=True,
-            force_rebind=force_rebind or (self.binded and not self.for_training),
+            force_rebind=force_rebind or self._must_rebind(train_data),
         )
         if monitor is not None:
             self.install_monitor(monitor)
         if not self.params_initialized or force_init or arg_params or aux_params:
-            self.init_params(
-                initializer or Uniform(0.01), arg_params, aux_params, allow_missing, force_init=True
-            )
+            self.init_params(initializer, arg_params, aux_params, allow_missing, force_init=True)
         self._follow_optimizer(optimizer, optimizer_params)
         train_metric = metric.create(eval_metric)
         validation_metric = metric.create(validation_metric or eval_metric)
@@ -95,11 +92,7 @@ class BaseModule:
                         # `locals` in MXNet's sense: what the loop knows, for who asks.
                         param = BatchEndParam(epoch, nbatch, train_metric, locals())
                         _call(batch_end_callback, param)
-                    if interrupted.is_set():
-                        raise KeyboardInterrupt(
-                            f"stopped after batch {nbatch} of epoch {epoch}; the parameters are "
-                            "kept, and fit goes on from them"
-                        )
+                    _stop_if(interrupted, f"batch {nbatch} of epoch {epoch}")
                 for name, value in train_metric.get_global_name_value():
                     log.info("Epoch[%d] Train-%s=%f", epoch, name, value, logger=self.logger)
                 seconds = time.perf_counter() - start
@@ -118,6 +111,7 @@ class BaseModule:
                         log.info(
                             "Epoch[%d] Validation-%s=%f", epoch, name, value, logger=self.logger
                         )
+                _stop_if(interrupted, f"epoch {epoch}")
         train_data.reset()
 
     def forward_backward(self, data_batch) -> None:
@@ -250,6 +244,13 @@ def _call(callbacks, *args):
         return
     for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
         callback(*args)
+
+
+def _stop_if(interrupted, where):
+    if interrupted.is_set():
+        raise KeyboardInterrupt(
+            f"stopped after {where}; the parameters are kept, and fit goes on from them"
+        )
 
 
 @contextmanager

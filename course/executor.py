@@ -1,8 +1,8 @@
 """A graph bound to shapes: every array allocated once, then forward and backward fill them.
 
-`plan` writes the graph down as a list of steps, each a layer with numbered slots for its inputs
-and its output. Forward goes through the list, backward goes through it in reverse. Where a value
-is used twice, its gradients add up.
+The plan is the graph as a list of steps, each a layer with numbered slots for its inputs and its
+output. Forward goes through the list, backward goes through it in reverse. Where a value is used
+twice, its gradients add up.
 """
 
 from collections import Counter
@@ -250,8 +250,7 @@ class Executor:
             self._set_out_grads(out_grads)
         with computing:
             for step in reversed(self.steps):
-                wanted = step.layer.grads or any(d is not None for d in step.d_inputs)
-                if wanted or step.sums:
+                if step.layer.grads or any(d is not None for d in step.d_inputs):
                     self.run_step_backward(step)
 
     def _set_out_grads(self, out_grads):
@@ -269,11 +268,10 @@ class Executor:
                 )
             gradient[...] = by_slot[slot]
 
-    def set_monitor_callback(self, callback, monitor_all: bool = False) -> None:
+    def set_monitor_callback(self, callback) -> None:
         """Call `callback(name, array)` after each layer; None ends it.
 
         Layers then run in the graph's own order, so that each one's output can be seen.
-        `monitor_all` adds nothing here: inputs and parameters are in arg_dict.
         """
         self._monitor = callback
         self._plan(reorder=callback is None)
@@ -289,6 +287,8 @@ def _pool_before_activation(steps, heads, shapes):
     producer = {step.output: step for step in steps}
     for pool in steps:
         if not isinstance(pool.layer, layers.Pooling) or pool.layer.pool_type != "max":
+            continue
+        if pool.layer.pooling_convention != "valid":  # a window of padding alone is -∞, not f(-∞)
             continue
         activation = producer.get(pool.inputs[0])
         if activation is None or not isinstance(activation.layer, layers.Activation):

@@ -10,9 +10,7 @@
 
 from course import optimizer as optimizers
 from course.graph import Symbol
-from course.initializer import Uniform
 from course.io import NDArrayIter
-from course.metric import Accuracy
 from course.module import Module
 from course.test_utils import get_mnist
 
@@ -81,9 +79,9 @@ def fit(
     model.module.fit(
         data,
         eval_data=eval_data,
-        eval_metric=eval_metric or Accuracy(),
+        eval_metric=eval_metric or "acc",
         optimizer=optimizer,
-        initializer=initializer or Uniform(0.01),
+        initializer=initializer,
         batch_end_callback=list(callbacks),
         num_epoch=n_epoch,
     )

@@ -121,6 +121,13 @@ class Module(BaseModule):
         self.data_shapes, self.label_shapes = descriptions, labels
         self.binded = True
 
+    def _must_rebind(self, train_data):
+        """For `fit`: whether the module is bound to other shapes, or not for training."""
+        if not self.binded:
+            return False
+        other = _shapes(train_data.provide_data) != _shapes(self.data_shapes)
+        return other or not self.for_training
+
     def _grad_reqs(self, grad_req):
         names = [name for name in self.param_names if name not in self.fixed_param_names]
         if isinstance(grad_req, dict):
@@ -274,7 +281,7 @@ class Module(BaseModule):
                 if key in node.attrs:
                     factors.setdefault(node.name, node.attrs[key])
         self._optimizer = created
-        self._optimizer_settings = (optimizer, dict(optimizer_params))
+        self._optimizer_settings = (optimizer, dict(optimizer_params), batch_size)
         self._states = {
             index: created.create_state(index, self._arg_params[name])
             for index, name in enumerate(self.param_names)
@@ -287,7 +294,7 @@ class Module(BaseModule):
 
     def _follow_optimizer(self, optimizer, optimizer_params):
         """For `fit`: a second call with the same settings goes on with the optimizer's state."""
-        settings = (optimizer, dict(optimizer_params))
+        settings = (optimizer, dict(optimizer_params), self.data_shapes[0].shape[0])
         if not self.optimizer_initialized or settings != self._optimizer_settings:
             self.init_optimizer("local", optimizer, optimizer_params, force_init=True)
 

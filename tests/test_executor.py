@@ -136,6 +136,15 @@ def test_pooling_before_the_activation_gives_the_same_numbers(rng):
         np.testing.assert_allclose(swapped, plain, rtol=1e-9, atol=1e-12)
 
 
+def test_a_window_of_padding_alone_stays_minus_infinity_behind_an_activation(rng):
+    # By the convention 'full' the third window begins at row 6 of 5.
+    settings = {"kernel": (1, 1), "stride": (3, 3), "pooling_convention": "full"}
+    net = mx.sym.Pooling(mx.sym.Activation(mx.sym.var("data"), act_type="tanh"), **settings)
+    (out,) = executor(net, rng, data=(1, 1, 5, 5)).forward()
+    assert np.isneginf(out[0, 0, 2]).all()
+    assert np.abs(out[0, 0, :2, :2]).max() < 1
+
+
 def test_a_monitor_sees_every_layer(rng):
     bound = executor(lenet(filters=(2, 2), hidden=3), rng, data=(1, 1, 28, 28))
     seen = {}

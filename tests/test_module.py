@@ -167,6 +167,19 @@ def test_a_second_fit_with_other_settings_uses_them():
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_a_second_fit_with_another_batch_size_averages_over_that_one():
+    params = fitted(num_epoch=1).get_params()
+    results = []
+    for first in (20, 40):
+        module = mx.mod.Module(mlp(hidden=(8,), classes=3))
+        module.fit(iterator(batch_size=first), num_epoch=1)
+        module.set_params(*params)
+        module.fit(iterator(batch_size=40), num_epoch=1)
+        results.append(module.get_params()[0])
+    for name, value in results[0].items():
+        np.testing.assert_array_equal(value, results[1][name])
+
+
 def test_fixed_parameters_stay():
     module = mx.mod.Module(mlp(hidden=(8,), classes=3), fixed_param_names=["fc1_weight"])
     module.bind([("data", (20, 6))], [("softmax_label", (20,))])
@@ -237,6 +250,16 @@ def test_ctrl_c_waits_for_the_batch_and_keeps_the_parameters():
     assert signal.getsignal(signal.SIGINT) is usual
     assert np.isfinite(module.predict(iterator())).all()
     module.fit(iterator(), num_epoch=1)
+
+
+def test_ctrl_c_during_the_validation_is_not_forgotten():
+    def press(param):
+        if param.nbatch == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    module = mx.mod.Module(mlp(hidden=(8,), classes=3))
+    with pytest.raises(KeyboardInterrupt, match="after epoch 0; the parameters are kept"):
+        module.fit(iterator(), eval_data=iterator(), num_epoch=1, eval_batch_end_callback=press)
 
 
 def test_fit_works_in_another_thread():

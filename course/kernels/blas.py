@@ -1,7 +1,7 @@
 """Matrix products inside kernels, by the BLAS library that scipy ships.
 
-A library's product is 50 times faster than the three loops of the textbook (a lesson measures
-it), so this is the one calculation that the course does not write itself.
+A library's product of large matrices comes near the processor's limit, which no plain loop does,
+so this is the one calculation that the course does not write itself.
 """
 
 import numba
