@@ -1,5 +1,9 @@
-"""The two networks of the tutorial, ready made."""
+"""The two networks of the tutorial, ready made, and trained."""
 
+from pathlib import Path
+
+from course import model
+from course.module import Module
 from course.symbol import (
     Activation,
     Convolution,
@@ -10,6 +14,8 @@ from course.symbol import (
     Symbol,
     var,
 )
+
+TRAINED = Path(__file__).with_name("trained")
 
 
 def mlp() -> Symbol:
@@ -35,3 +41,19 @@ def lenet() -> Symbol:
     net = Activation(net, act_type="tanh", name="tanh3")
     net = FullyConnected(net, num_hidden=10, name="fc2")
     return SoftmaxOutput(net, name="softmax")
+
+
+def trained(name: str, batch_size: int = 100) -> Module:
+    """The network "mlp" or "lenet" with parameters that read 97 % and 99 % of the test digits.
+
+    Trained with the tutorial's settings on MNIST's 60,000 training digits, by
+    `tests/tools/make_trained.py`. Bound to batches (batch_size, 1, 28, 28), for prediction and for
+    training on. Raises ValueError for another name.
+    """
+    networks = {"mlp": mlp, "lenet": lenet}
+    if name not in networks:
+        raise ValueError(f"name must be 'mlp' or 'lenet', got {name!r}")
+    module = Module(networks[name]())
+    module.bind([("data", (batch_size, 1, 28, 28))], [("softmax_label", (batch_size,))])
+    module.set_params(*model.load_params(TRAINED / f"{name}.params"))
+    return module

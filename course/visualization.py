@@ -1,5 +1,6 @@
-"""A network as a table (`print_summary`) and as a picture (`plot_network`)."""
+"""A network as a table (`print_summary`) and as a picture; pictures in a notebook (`show`)."""
 
+import io
 import math
 
 from course.graph import Node, Symbol
@@ -186,3 +187,21 @@ def plot_predictions(images, probabilities, labels=None, columns=8):
             spine.set(color="#D55E00" if wrong else "#BBBBBB", linewidth=3 if wrong else 0.8)
         axes.set_title(title, fontsize=9, color="#D55E00" if wrong else "black")
     return figure
+
+
+def png(figure, dpi=110) -> bytes:
+    """The Figure as a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    return file.getvalue()
+
+
+def show(figure, alt: str) -> None:
+    """Show a matplotlib Figure below the cell, with `alt` for those who cannot see it.
+
+    Outside a notebook the text is printed.
+    """
+    from IPython.display import display
+
+    bundle = {"image/png": png(figure), "text/plain": alt}
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)

@@ -174,16 +174,25 @@ class _BlasOnOneThread:
 class _Computing:
     """Holds the kernels for one Python thread, with their number of threads.
 
-    One at a time: under numba's work queue two would end the process. numba's setting is put back
-    when the outermost block ends.
+    One at a time: under numba's work queue two would end the process. Who has waited gets them
+    next, so that a picture that asks for one prediction need not wait until training ends. numba's
+    setting is put back when the outermost block ends.
     """
 
     def __init__(self):
         self._lock = threading.RLock()
+        self._next = threading.Lock()
+        self._holder = None
         self._depth = 0
 
     def __enter__(self):
-        self._lock.acquire()
+        if self._holder == threading.get_ident():
+            self._lock.acquire()
+        else:
+            # Whoever waits for the kernels holds `_next`: who has just left them queues behind.
+            with self._next:
+                self._lock.acquire()
+            self._holder = threading.get_ident()
         if self._depth == 0:
             blas_on_one_thread.__enter__()
             self._numba_threads = numba.get_num_threads()
@@ -197,6 +206,7 @@ class _Computing:
             if self._numba_threads != _threads:
                 numba.set_num_threads(self._numba_threads)
             blas_on_one_thread.__exit__()
+            self._holder = None
         self._lock.release()
 
 
