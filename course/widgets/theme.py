@@ -1,0 +1,41 @@
+"""Colours that colour-blind people can tell apart, on a light page and on a dark one."""
+
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+
+# Okabe and Ito, "Color Universal Design" (2008); black is for text, yellow is too pale for lines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+# Ten classes need ten colours: Okabe and Ito's seven, and three grey levels apart from them. Where
+# they are used, the digit itself is written too.
+CLASS_COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9",
+    "#E69F00", "#F0E442", "#666666", "#882255", "#999933",
+)  # fmt: skip
+
+_INK = {False: "#000000", True: "#dddddd"}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A transparent Figure of this size in inches, laid out without overlaps; text is black."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="none")
+
+
+def recolour(figure: Figure, dark: bool) -> None:
+    """Make everything that is written or drawn in black readable on a dark page, or back."""
+    ink = _INK[dark]
+
+    def is_ink(colour):
+        return to_hex(colour) in _INK.values()
+
+    for artist in figure.findobj(lambda artist: isinstance(artist, Text | Line2D)):
+        if is_ink(artist.get_color()):
+            artist.set_color(ink)
+    for patch in figure.findobj(Patch):
+        if is_ink(patch.get_edgecolor()):
+            patch.set_edgecolor(ink)
+    for axes in figure.axes:
+        axes.tick_params(which="both", color=ink, labelcolor=ink)
