@@ -6,6 +6,17 @@
 ['data', 'fc_weight', 'fc_bias', 'softmax_label']
 """
 
+import importlib.util
+import sys
+
+for _needed in ("numpy", "numba", "scipy"):
+    if importlib.util.find_spec(_needed) is None:
+        raise ModuleNotFoundError(
+            f"{_needed} is not installed for {sys.executable}: in the folder of the README, run "
+            f"{sys.executable} -m pip install .",
+            name=_needed,
+        )
+
 from course import (
     callback,
     context,

@@ -1,4 +1,4 @@
-"""The command `python -m course`: the tutorial from the data to the table, or `warmup`."""
+"""The command `python -m course`: the tutorial from data to table, and three small helpers."""
 
 import argparse
 import logging
@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 
 import course as mx
+from course.datasets import mnist
 
 NETWORKS = {"mlp": ("MLP", mx.networks.mlp), "lenet": ("LeNet", mx.networks.lenet)}
 BATCH_SIZE = 100
 # The tutorial's ten epochs are 6,000 steps. The sample has a fifteenth of the images, and with as
 # few steps the networks would still be where the small first weights keep them.
 EPOCHS = {"full": 10, "sample": 60}
+# All that the lessons use.
+OPTIMIZERS = [("sgd", {"momentum": 0.0}), ("sgd", {"momentum": 0.9}), ("nag", {"momentum": 0.9})]
+OPTIMIZERS += [("adam", {}), ("rmsprop", {}), ("adagrad", {})]
 
 
 @dataclass
@@ -41,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 2
     try:
-        if options.command == "warmup":
+        if options.command == "doctor":
+            return examine()
+        if options.command == "prefetch":
+            prefetch()
+        elif options.command == "warmup":
             warm_up()
         else:
             tutorial(options)
@@ -60,8 +68,9 @@ def _parser():
         description="Get the digits, train MLP and LeNet as the tutorial does, predict and score.",
     )
     parser.add_argument(
-        "command", nargs="?", default="train", choices=("train", "warmup"),
-        help="train (the default), or warmup: only compile the kernels, ahead of time",
+        "command", nargs="?", default="train", choices=("train", "warmup", "prefetch", "doctor"),
+        help="train (the default); warmup: only compile the kernels, ahead of time; prefetch: only "
+        "download MNIST; doctor: say what is installed and what is wrong",
     )  # fmt: skip
     parser.add_argument("--network", choices=(*NETWORKS, "both"), default="both")
     parser.add_argument("--epochs", type=_positive, help="default: 10, or 60 with the sample")
@@ -90,30 +99,30 @@ def tutorial(options) -> list[Result]:
     mx.random.seed(options.seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        mnist = mx.test_utils.get_mnist(options.data)
+        digits = mx.test_utils.get_mnist(options.data)
     for warning in caught:
         print(f"Note: {warning.message}", file=sys.stderr)
-    train, test = len(mnist["train_data"]), len(mnist["test_data"])
+    train, test = len(digits["train_data"]), len(digits["test_data"])
     print(f"{train:,} digits to train with, {test:,} to test with; {mx.get_num_threads()} threads")
     epochs = options.epochs or EPOCHS["full" if train == 60_000 else "sample"]
     keys = list(NETWORKS) if options.network == "both" else [options.network]
-    results = [_train(key, mnist, epochs) for key in keys]
+    results = [_train(key, digits, epochs) for key in keys]
     _print_table(results)
-    shown = _some_digits(results[-1].probabilities, mnist["test_label"])
+    shown = _some_digits(results[-1].probabilities, digits["test_label"])
     figure = mx.viz.plot_predictions(
-        mnist["test_data"][shown], results[-1].probabilities[shown], mnist["test_label"][shown]
+        digits["test_data"][shown], results[-1].probabilities[shown], digits["test_label"][shown]
     )
     figure.savefig(options.picture, dpi=110)
     print(f"Test digits as {results[-1].name} reads them: {options.picture}")
     return results
 
 
-def _train(key, mnist, epochs):
+def _train(key, digits, epochs):
     from tqdm import tqdm
 
     name, make = NETWORKS[key]
-    train = mx.io.NDArrayIter(mnist["train_data"], mnist["train_label"], BATCH_SIZE, shuffle=True)
-    test = mx.io.NDArrayIter(mnist["test_data"], mnist["test_label"], BATCH_SIZE)
+    train = mx.io.NDArrayIter(digits["train_data"], digits["train_label"], BATCH_SIZE, shuffle=True)
+    test = mx.io.NDArrayIter(digits["test_data"], digits["test_label"], BATCH_SIZE)
     quiet = logging.getLogger("course.main")
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
@@ -162,21 +171,35 @@ def _some_digits(probabilities, labels, count=32):
 
 
 def warm_up() -> None:
-    """Compile what MLP and LeNet need, so that the first training starts at once."""
+    """Compile what MLP, LeNet and the optimizers need, so that training starts at once."""
     start = time.perf_counter()
     for _, make in NETWORKS.values():
         module = mx.mod.Module(make(), logger=logging.getLogger("course.main"))
         module.bind([("data", (2, 1, 28, 28))], [("softmax_label", (2,))])
         module.init_params()
-        for momentum in (0.0, 0.9):
-            settings = {"learning_rate": 0.1, "momentum": momentum}
-            module.init_optimizer(optimizer_params=settings, force_init=True)
-            images = np.zeros((2, 1, 28, 28), np.float32)
-            batch = next(mx.io.NDArrayIter(images, np.zeros(2), 2, shuffle=True))
+        images = np.zeros((2, 1, 28, 28), np.float32)
+        batch = next(mx.io.NDArrayIter(images, np.zeros(2), 2, shuffle=True))
+        for name, settings in OPTIMIZERS:
+            module.init_optimizer(optimizer=name, optimizer_params=settings, force_init=True)
             module.forward_backward(batch)
             module.update()
     seconds = time.perf_counter() - start
     print(f"The kernels are ready ({math.ceil(seconds)} s).")
+
+
+def prefetch() -> None:
+    """Download MNIST, if it is not there yet. Raises DownloadError if it cannot be had."""
+    folders = sorted({str(path.parent) for path in mnist.find(mnist.FILES).values()})
+    print(f"MNIST is in {', '.join(folders)}.")
+
+
+def examine() -> int:
+    """Print what `course.doctor` finds; returns 1 if there is a fault, else 0."""
+    from course import doctor
+
+    findings = doctor.examine()
+    print(doctor.report(findings))
+    return int(any(finding.state == doctor.FAULT for finding in findings))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The one source of chance: initial weights, shuffling and dropout all draw from here."""
 
+import json
+
 import numpy as np
 
 _generator = np.random.default_rng()
@@ -22,3 +24,22 @@ def seed(seed_state: int) -> None:
 def generator() -> np.random.Generator:
     """The numpy generator in use; ask for it anew each time, since `seed` replaces it."""
     return _generator
+
+
+def get_state() -> str:
+    """Where the random numbers stand, as text that `set_state` takes back."""
+    return json.dumps(_generator.bit_generator.state)
+
+
+def set_state(state: str) -> None:
+    """Go on with the random numbers from where `get_state` was called.
+
+    Raises ValueError if `state` is no text of `get_state`; then nothing changes.
+    """
+    global _generator
+    new = np.random.default_rng(0)
+    try:
+        new.bit_generator.state = json.loads(state)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ValueError(f"this is no state of the random numbers ({error!r})") from error
+    _generator = new

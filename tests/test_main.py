@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from course.__main__ import main
+from course.datasets import mnist
+from tests.mnist_server import CONTENT, FILES, MnistServer
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,3 +63,31 @@ def test_warmup_compiles_all_that_training_needs(tmp_path):
     assert "The kernels are ready" in runs[0].stdout
     assert "Compiling the kernels" in runs[0].stderr
     assert "Compiling the kernels" not in runs[1].stderr
+
+
+def test_prefetch_downloads_the_data_once(tmp_path, monkeypatch, capsys):
+    server = MnistServer()
+    for name in ("COURSE_DATA_DIR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setenv("COURSE_MNIST_MIRRORS", server.mirror("good"))
+    monkeypatch.setattr(mnist, "FILES", FILES)
+    folder = tmp_path / "neural-network-course" / "mnist"
+
+    statuses = [main(["prefetch"])]
+    asked = len(server.requests)
+    statuses.append(main(["prefetch"]))
+    server.stop()
+
+    assert statuses == [0, 0]
+    assert capsys.readouterr().out == f"MNIST is in {folder}.\n" * 2
+    assert {path.name: path.read_bytes() for path in folder.glob("*.gz")} == CONTENT
+    assert len(server.requests) == asked > 0
+
+
+def test_prefetch_without_a_network_ends_in_one_clear_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_DATA_DIR", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setenv("COURSE_MNIST_MIRRORS", "http://127.0.0.1:9/")
+    assert main(["prefetch"]) == 1
+    assert "error: MNIST could not be downloaded" in capsys.readouterr().err

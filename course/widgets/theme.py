@@ -3,18 +3,14 @@
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 # Okabe and Ito, "Color Universal Design" (2008); black is for text, yellow is too pale for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# Ten classes need ten colours: Okabe and Ito's seven, and three grey levels apart from them. Where
-# they are used, the digit itself is written too.
-CLASS_COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9",
-    "#E69F00", "#F0E442", "#666666", "#882255", "#999933",
-)  # fmt: skip
+# Ten classes need ten colours: four more, of other lightness (after Tol, "Colour schemes", 2021).
+# Where they are used, the digit itself is written too.
+CLASS_COLOURS = (*COLOURS, "#AA4499", "#767676", "#882255", "#999933")
 
 _INK = {False: "#000000", True: "#dddddd"}
 
@@ -34,8 +30,9 @@ def recolour(figure: Figure, dark: bool) -> None:
     for artist in figure.findobj(lambda artist: isinstance(artist, Text | Line2D)):
         if is_ink(artist.get_color()):
             artist.set_color(ink)
-    for patch in figure.findobj(Patch):
-        if is_ink(patch.get_edgecolor()):
-            patch.set_edgecolor(ink)
     for axes in figure.axes:
+        axes.patch.set_facecolor("none")
+        for spine in axes.spines.values():
+            if is_ink(spine.get_edgecolor()):
+                spine.set_edgecolor(ink)
         axes.tick_params(which="both", color=ink, labelcolor=ink)

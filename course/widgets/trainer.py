@@ -75,8 +75,9 @@ class Trainer(Explorer):
         self._stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
         self._step_button = ipywidgets.Button(description="One batch", icon="step-forward")
         self._rate = ipywidgets.FloatLogSlider(
-            description="learning rate", base=10, min=-4, max=1, step=0.1, readout_format=".2g"
-        )
+            description="learning rate", base=10, min=-4, max=1, step=0.1, readout_format=".2g",
+            style={"description_width": "initial"},
+        )  # fmt: skip
         self._reset_button = ipywidgets.Button(description="Start afresh", icon="refresh")
         self._says = ipywidgets.HTML()
         self._start_button.on_click(lambda _: self.start())
