@@ -8,10 +8,13 @@ functions that make symbols are in `symbol.py`.
 import ast
 import inspect
 import json
+import math
+import re
 import warnings
 from pathlib import Path
 
-from course import layers, name
+from course import initializer, layers, name
+from course.files import replacing
 from course.layers import Layer, ShapeError
 
 # Operator names as MXNet's JSON files have them, and the layer that computes each.
@@ -34,6 +37,27 @@ OPERATORS: dict[str, type[Layer]] = {
     "_rminus_scalar": layers.ReverseSubtractScalar,
     "_mul_scalar": layers.MultiplyScalar,
 }
+
+# What MXNet's files say besides: of no meaning here, or of meaning only with other values.
+_MEANINGLESS = {"workspace", "cudnn_tune", "cudnn_off", "p_value", "is_int"}
+_AS_HERE = {
+    ("BatchNorm", "axis"): (1,),
+    ("BatchNorm", "output_mean_var"): (False,),
+    ("Convolution", "layout"): (None, "NCHW"),
+    ("Dropout", "axes"): ((), None),
+    ("Dropout", "mode"): ("training",),
+    ("Pooling", "layout"): (None, "NCHW"),
+    ("SoftmaxOutput", "multi_output"): (False,),
+    ("SoftmaxOutput", "out_grad"): (False,),
+    ("SoftmaxOutput", "preserve_shape"): (False,),
+    ("SoftmaxOutput", "smooth_alpha"): (0,),
+    ("softmax", "axis"): (-1,),
+    ("softmax", "dtype"): (None,),
+    ("softmax", "temperature"): (None, 1),
+    ("softmax", "use_length"): (False,),
+}
+_LONGEST_TEXT = 2**24
+_NUMBERS = re.compile(r"[-+0-9.eE,()\[\] ]{1,200}")
 
 
 class Node:
@@ -302,8 +326,9 @@ class Symbol:
         return json.dumps(graph, indent=2)
 
     def save(self, fname: str | Path) -> None:
-        """Write the graph to a file, in MXNet's JSON format."""
-        Path(fname).write_text(self.tojson(), encoding="utf-8")
+        """Write the graph to a file, in MXNet's JSON format; complete or not at all."""
+        with replacing(fname) as file:
+            file.write(self.tojson().encode())
 
 
 # ---- making symbols
@@ -356,43 +381,95 @@ def _binary(symbol, other, op, scalar_op, hint):
 # ---- reading JSON
 
 
-def load_json(text: str, source: str = "the text") -> Symbol:
-    """The graph from MXNet's JSON format. Raises ValueError if the text is none."""
+def load_json(text: str | bytes, source: str = "the text") -> Symbol:
+    """The graph from MXNet's JSON format. Raises ValueError if the text is none.
+
+    Settings that this library does not know are an error too, unless they say what it does anyway.
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{source} is no symbol: it is longer than {_LONGEST_TEXT} bytes")
     try:
         graph = json.loads(text)
         nodes: list[Node] = []
         for entry in graph["nodes"]:
-            op = None if entry["op"] == "null" else entry["op"]
-            if op is not None and op not in OPERATORS:
-                raise ValueError(
-                    f"unknown operator {op!r}; known are {', '.join(sorted(OPERATORS))}"
-                )
-            # Files before MXNet 1.0 say "attr" or "param".
-            texts = entry.get("attrs") or entry.get("attr") or entry.get("param") or {}
-            attrs = {key: _as_value(value) for key, value in texts.items()}
-            # An edge leads to an earlier node; so there is no circle.
-            inputs = [nodes[index] for index, *_ in entry["inputs"] if _earlier(index, nodes)]
-            nodes.append(Node(op, entry["name"], attrs, inputs))
-        outputs = [nodes[index] for index, *_ in graph["heads"] if _earlier(index, nodes)]
+            nodes.append(_read_node(entry, nodes))
+        symbol = Symbol([_edge(edge, nodes) for edge in graph["heads"]])
+        if not symbol.outputs:
+            raise ValueError("it has no output")
+        symbol.nodes()  # complains of names that come twice
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{source} is no symbol in MXNet's JSON format: {error!r}") from error
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    for node in nodes:
-        if node.op is not None:
-            layer = node.layer()
-            slots = len(layer.input_names + layer.param_names + layer.state_names)
-            if len(node.inputs) != slots:
-                raise ValueError(
-                    f"{source}: {node.name} has {len(node.inputs)} inputs, expected {slots}"
-                )
-    return Symbol(outputs)
+    return symbol
 
 
-def _earlier(index, nodes) -> bool:
+def _read_node(entry: dict, earlier: list[Node]) -> Node:
+    op = None if entry["op"] == "null" else entry["op"]
+    node_name = entry["name"]
+    if not isinstance(node_name, str):
+        raise ValueError(f"a name must be text, got {node_name!r:.80}")
+    if op is not None and op not in OPERATORS:
+        raise ValueError(f"unknown operator {op!r:.80}; known are {', '.join(sorted(OPERATORS))}")
+    # Files before MXNet 1.0 say "attr" or "param".
+    texts = entry.get("attrs") or entry.get("attr") or entry.get("param") or {}
+    attrs = {key: _as_value(value) for key, value in texts.items()}
+    # An edge leads to an earlier node; so there is no circle.
+    node = Node(op, node_name, attrs, [_edge(edge, earlier) for edge in entry["inputs"]])
+    _check_hints(node)
+    if op is not None:
+        _check_attrs(node)
+        slots = _slots(node)
+        if len(node.inputs) != slots:
+            raise ValueError(f"{node_name} has {len(node.inputs)} inputs, expected {slots}")
+    return node
+
+
+def _edge(edge: list, nodes: list[Node]) -> Node:
+    index, output, *_ = edge
     if not isinstance(index, int) or not 0 <= index < len(nodes):
-        raise ValueError(f"an edge leads to node {index}, which does not come before it")
-    return True
+        raise ValueError(f"an edge leads to node {index!r:.80}, which does not come before it")
+    if output != 0:
+        raise ValueError(
+            f"an edge leads to output {output!r:.80} of {nodes[index].name}, which has one, number 0"
+        )
+    return nodes[index]
+
+
+def _check_attrs(node: Node) -> None:
+    accepted = inspect.signature(OPERATORS[node.op]).parameters
+    for key, value in node.attrs.items():
+        if (key in accepted and key != "name") or key.startswith("__") or key in _MEANINGLESS:
+            continue
+        if value not in _AS_HERE.get((node.op, key), ()):
+            raise ValueError(
+                f"{node.name}: {key}={value!r:.80} is not known here: {node.op} takes "
+                f"{', '.join(accepted)}"
+            )
+    if node.attrs.get("num_args", len(node.inputs)) != len(node.inputs):
+        raise ValueError(f"{node.name} has {len(node.inputs)} inputs, but another num_args")
+
+
+def _slots(node: Node) -> int:
+    try:
+        layer = node.layer()
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"{node.name}: wrong settings for {node.op}: {error}") from error
+    return len(layer.input_names + layer.param_names + layer.state_names)
+
+
+def _check_hints(node: Node) -> None:
+    """What `var` was given: a shape, factors, and the rule for the first values."""
+    shape = node.attrs.get("__shape__", ())
+    if not isinstance(shape, tuple) or not all(isinstance(k, int) and k >= 0 for k in shape):
+        raise ValueError(f"{node.name}: __shape__ must be of whole numbers, got {shape!r:.80}")
+    for key in ("__lr_mult__", "__wd_mult__"):
+        factor = node.attrs.get(key, 1)
+        if not isinstance(factor, (int, float)) or not 0 <= factor < math.inf:
+            raise ValueError(f"{node.name}: {key} must be a number from 0 on, got {factor!r:.80}")
+    if "__init__" in node.attrs:
+        kind, settings = json.loads(node.attrs["__init__"])
+        node.attrs["__init__"] = type(initializer.create(kind))(**settings)
 
 
 def _as_text(attrs: dict) -> dict[str, str]:
@@ -402,10 +479,14 @@ def _as_text(attrs: dict) -> dict[str, str]:
 
 def _as_value(text: str):
     """'(5, 5)' -> (5, 5), 'True' -> True, '0.5' -> 0.5; other texts as they are."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
+    if _NUMBERS.fullmatch(text):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return text
+    return {"True": True, "true": True, "False": False, "false": False, "None": None}.get(
+        text, text
+    )
 
 
 def _as_int(size):

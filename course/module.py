@@ -15,6 +15,7 @@ from course.io import DataDesc
 from course.kernels.threads import computing
 from course.layers import ShapeError
 from course.ndarray import NDArray
+from course.training_state import TrainingState, checksum
 
 _MOST_EXECUTORS = 3  # the bound shapes, and the last batches of another size
 
@@ -58,7 +59,7 @@ class Module(BaseModule):
         self._executors: dict[tuple, Executor] = {}
         self._monitor = None
         self._optimizer_settings = None
-        self._pending_states = None
+        self._pending_state = None
 
     def _check_names(self, arguments, label_names, fixed_param_names):
         for kind, names in (("data", self.data_names), ("fixed_param", fixed_param_names)):
@@ -287,10 +288,11 @@ class Module(BaseModule):
             for index, name in enumerate(self.param_names)
             if self._grad_req[name] != "null"
         }
+        self.optimizer_initialized = False
+        if self._pending_state is not None:
+            self._pending_state.restore(created, self._states, self.param_names)
+            self._pending_state = None
         self.optimizer_initialized = True
-        if self._pending_states is not None:
-            self.load_optimizer_states(self._pending_states)
-            self._pending_states = None
 
     def _follow_optimizer(self, optimizer, optimizer_params):
         """For `fit`: a second call with the same settings goes on with the optimizer's state."""
@@ -378,16 +380,24 @@ class Module(BaseModule):
     # ---- files
 
     def save_checkpoint(self, prefix, epoch, save_optimizer_states=False) -> None:
-        """Write `prefix-symbol.json`, `prefix-0007.params` and, if asked, `prefix-0007.states`."""
+        """Write `prefix-symbol.json`, `prefix-0007.params` and, if asked, `prefix-0007.states`.
+
+        With the states, a run that is taken up again equals one that never stopped, bit for bit.
+        """
+        name = f"{prefix}-{epoch:04d}.states"
+        if save_optimizer_states:
+            self.save_optimizer_states(name)  # first: where there is a .params file, all is there
         model.save_checkpoint(prefix, epoch, self.symbol, *self.get_params())
         if save_optimizer_states:
-            name = f"{prefix}-{epoch:04d}.states"
-            self.save_optimizer_states(name)
             log.info('Saved optimizer state to "%s"', name)
 
     @classmethod
     def load(cls, prefix, epoch, load_optimizer_states=False, **kwargs) -> "Module":
-        """The module from the files of `save_checkpoint`; `kwargs` go to Module. Bind it next."""
+        """The module from the files of `save_checkpoint`; `kwargs` go to Module. Bind it next.
+
+        To train on with `load_optimizer_states`, call `fit` as before with `begin_epoch=epoch`.
+        Raises ValueError for files that are damaged or do not belong together.
+        """
         net, arg_params, aux_params = model.load_checkpoint(prefix, epoch)
         module = cls(net, **kwargs)
         for own, given, names in (
@@ -400,50 +410,41 @@ class Module(BaseModule):
             own.update({name: given[name] for name in names})
         module.params_initialized = True
         if load_optimizer_states:
-            module._pending_states = f"{prefix}-{epoch:04d}.states"
+            state = TrainingState.load(f"{prefix}-{epoch:04d}.states")
+            if state.checksum != checksum(module._all_params()):
+                raise ValueError(
+                    f"{state.source} was not saved together with {prefix}-{epoch:04d}.params; was "
+                    "the writing cut off? Load an earlier epoch, or leave the states out"
+                )
+            module._pending_state = state
         return module
 
     def save_params(self, fname) -> None:
-        """Write the parameters to a `.params` file."""
+        """Write the parameters to a `.params` or `.safetensors` file."""
         model.save_params(fname, *self.get_params())
 
     def load_params(self, fname) -> None:
-        """Take over the parameters from a `.params` file."""
+        """Take over the parameters from a `.params` or `.safetensors` file."""
         self.set_params(*model.load_params(fname))
 
     def save_optimizer_states(self, fname) -> None:
-        """Write the optimizer's state (momentum and so on) and its count of updates."""
+        """Write the optimizer's state (momentum and so on) and that of the random numbers."""
         if not self.optimizer_initialized:
             raise RuntimeError("there is no optimizer yet: call init_optimizer or fit first")
-        counts = self._optimizer.update_counts
-        arrays = {f"updates:{self.param_names[k]}": [n] for k, n in counts.items()}
-        for index, parts in self._states.items():
-            for k, part in enumerate(_parts(parts)):
-                arrays[f"state{k}:{self.param_names[index]}"] = part
-        model.save_arrays(fname, {key: np.asarray(value) for key, value in arrays.items()})
+        params = self._all_params()
+        TrainingState.capture(self._optimizer, self._states, self.param_names, params).save(fname)
 
     def load_optimizer_states(self, fname) -> None:
-        """Take over the optimizer's state from a file of `save_optimizer_states`."""
+        """Take over the optimizer's state and that of the random numbers.
+
+        Raises ValueError if the file is damaged, or of another optimizer or network.
+        """
         if not self.optimizer_initialized:
             raise RuntimeError("call init_optimizer before load_optimizer_states")
-        arrays = model.load_arrays(fname)
-        plan = []
-        for index, parts in self._states.items():
-            for k, part in enumerate(_parts(parts)):
-                saved = arrays.get(f"state{k}:{self.param_names[index]}")
-                if saved is None or saved.shape != part.shape:
-                    raise ValueError(
-                        f"{fname} belongs to another optimizer or network: it has no state of "
-                        f"shape {part.shape} for {self.param_names[index]}"
-                    )
-                plan.append((part, saved))
-        for part, saved in plan:
-            part[...] = saved
-        for index, name in enumerate(self.param_names):
-            if f"updates:{name}" in arrays:
-                count = int(arrays[f"updates:{name}"].item())
-                self._optimizer.update_counts[index] = count
-                self._optimizer.num_update = max(self._optimizer.num_update, count)
+        TrainingState.load(fname).restore(self._optimizer, self._states, self.param_names)
+
+    def _all_params(self):
+        return {**self._arg_params, **self._aux_params}
 
     # ---- checks
 
@@ -462,11 +463,6 @@ class Module(BaseModule):
 
     def _logger(self):
         return logging.getLogger() if self.logger is logging else self.logger
-
-
-def _parts(state):
-    """What an optimizer remembers of one parameter, as a tuple of arrays."""
-    return state if isinstance(state, tuple) else (() if state is None else (state,))
 
 
 def _shapes(descriptions):
