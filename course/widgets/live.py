@@ -159,8 +159,8 @@ class LivePlot(Explorer):
         return f"{text} {advice(run)}".rstrip()
 
     def is_empty(self) -> bool:
-        """Whether nothing has been trained yet."""
-        return not self.runs
+        """Whether nothing has been measured yet."""
+        return not any(run.loss.y for run in self.runs.values())
 
     def description(self) -> str:
         """The latest numbers of each run."""
