@@ -5,11 +5,11 @@ import signal
 import threading
 import time
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 
 from course import log, metric
+from course.arguments import whole_number
 from course.callback import BatchEndParam
 from course.io import DataIter, NDArrayIter
 from course.kernels.threads import blas_on_one_thread, computing
@@ -56,24 +56,33 @@ class BaseModule:
         """
         if num_epoch is None:
             raise ValueError("please specify number of epochs: fit(..., num_epoch=10)")
+        begin_epoch = whole_number(begin_epoch, "begin_epoch", 0)
+        num_epoch = whole_number(num_epoch, "num_epoch", 0)
         _check_iterator(train_data, "train_data")
         if eval_data is not None:
             _check_iterator(eval_data, "eval_data")
-        self.bind(
-            data_shapes=train_data.provide_data,
-            label_shapes=train_data.provide_label,
-            for_training=True,
-            force_rebind=force_rebind or self._must_rebind(train_data),
-        )
-        if monitor is not None:
-            self.install_monitor(monitor)
-        if not self.params_initialized or force_init or arg_params or aux_params:
-            self.init_params(initializer, arg_params, aux_params, allow_missing, force_init=True)
-        self._follow_optimizer(optimizer, optimizer_params)
+        if len(train_data.provide_label or ()) < len(self.label_names):
+            raise ValueError(
+                f"train_data has no labels, but the network's loss needs {self.label_names[0]}: "
+                "mx.io.NDArrayIter(images, labels, 100)"
+            )
         train_metric = metric.create(eval_metric)
         validation_metric = metric.create(validation_metric or eval_metric)
         warned = False
-        with _interrupts_wait() as interrupted, blas_on_one_thread:
+        comfort = "; the parameters are kept, and fit goes on from them"
+        with _InterruptsWait(comfort) as interrupts, blas_on_one_thread:
+            self.bind(
+                data_shapes=train_data.provide_data,
+                label_shapes=train_data.provide_label,
+                for_training=True,
+                force_rebind=force_rebind or self._must_rebind(train_data),
+            )
+            if monitor is not None:
+                self.install_monitor(monitor)
+            if not self.params_initialized or force_init or arg_params or aux_params:
+                self.init_params(initializer, arg_params, aux_params, allow_missing, True)
+            self._follow_optimizer(optimizer, optimizer_params)
+            interrupts.stop_after("the preparations")
             for epoch in range(begin_epoch, num_epoch):
                 start = time.perf_counter()
                 train_data.reset()
@@ -81,18 +90,18 @@ class BaseModule:
                 for nbatch, batch in enumerate(train_data):
                     if monitor is not None:
                         monitor.tic()
-                    with computing:
+                    with computing:  # until the metric has its numbers: others may predict then
                         self.forward_backward(batch)
                         self.update()
+                        warned = warned or self._warn_of_nan(epoch, nbatch)
+                        self._update_metric(train_metric, batch)
                     if monitor is not None:
                         monitor.toc_print()
-                    warned = warned or self._warn_of_nan(epoch, nbatch)
-                    self._update_metric(train_metric, batch)
                     if batch_end_callback is not None:
                         # `locals` in MXNet's sense: what the loop knows, for who asks.
                         param = BatchEndParam(epoch, nbatch, train_metric, locals())
                         _call(batch_end_callback, param)
-                    _stop_if(interrupted, f"batch {nbatch} of epoch {epoch}")
+                    interrupts.stop_after(f"batch {nbatch} of epoch {epoch}")
                 for name, value in train_metric.get_global_name_value():
                     log.info("Epoch[%d] Train-%s=%f", epoch, name, value, logger=self.logger)
                 seconds = time.perf_counter() - start
@@ -100,19 +109,19 @@ class BaseModule:
                 if epoch_end_callback is not None:
                     _call(epoch_end_callback, epoch, self.symbol, *self.get_params())
                 if eval_data is not None:
-                    result = self.score(
-                        eval_data,
-                        validation_metric,
-                        batch_end_callback=eval_batch_end_callback,
-                        score_end_callback=eval_end_callback,
-                        epoch=epoch,
+                    eval_data.reset()
+                    count = self._score(
+                        eval_data, validation_metric, None, eval_batch_end_callback, epoch
                     )
-                    for name, value in result:
+                    param = BatchEndParam(epoch, count, validation_metric, locals())
+                    _call(eval_end_callback, param)
+                    for name, value in validation_metric.get_name_value():
                         log.info(
                             "Epoch[%d] Validation-%s=%f", epoch, name, value, logger=self.logger
                         )
-                _stop_if(interrupted, f"epoch {epoch}")
-        train_data.reset()
+                interrupts.stop_after(f"epoch {epoch}")
+            train_data.reset()
+        interrupts.stop_after("the last epoch")
 
     def forward_backward(self, data_batch) -> None:
         """Forward in training, then backward."""
@@ -159,19 +168,30 @@ class BaseModule:
         self._check_ready()
         _check_iterator(eval_data, "eval_data")
         eval_metric = metric.create(eval_metric)
-        eval_metric.reset()
         if reset:
             eval_data.reset()
-        count = 0
-        with blas_on_one_thread:
-            for nbatch, batch in enumerate(_first(eval_data, num_batch)):
-                self.forward(batch, is_train=False)
-                self._update_metric(eval_metric, batch)
-                param = BatchEndParam(epoch, nbatch, eval_metric, locals())
-                _call(batch_end_callback, param)
-                count = nbatch + 1
+        with _InterruptsWait() as interrupts, blas_on_one_thread:
+            count = self._score(
+                eval_data, eval_metric, num_batch, batch_end_callback, epoch, interrupts
+            )
+        interrupts.stop_after("the last batch")
         _call(score_end_callback, BatchEndParam(epoch, count, eval_metric, locals()))
         return eval_metric.get_name_value()
+
+    def _score(self, eval_data, eval_metric, num_batch, callback, epoch, interrupts=None):
+        """Count the batches in the metric; how many there were."""
+        eval_metric.reset()
+        count = 0
+        for nbatch, batch in enumerate(_first(eval_data, num_batch)):
+            with computing:  # no other thread's forward between this one and its outputs
+                self.forward(batch, is_train=False)
+                self._update_metric(eval_metric, batch)
+            if callback is not None:
+                _call(callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
+            count = nbatch + 1
+            if interrupts is not None:
+                interrupts.stop_after(f"batch {nbatch}")
+        return count
 
     def iter_predict(self, eval_data, num_batch=None, reset=True):
         """Yields (outputs, batch number, batch) for each batch, without its padding."""
@@ -180,9 +200,10 @@ class BaseModule:
         if reset:
             eval_data.reset()
         for nbatch, batch in enumerate(_first(eval_data, num_batch)):
-            self.forward(batch, is_train=False)
             rows = _real_rows(batch)
-            outputs = [output[:rows].copy().view(NDArray) for output in self._raw_outputs()]
+            with computing:
+                self.forward(batch, is_train=False)
+                outputs = [output[:rows].copy().view(NDArray) for output in self._raw_outputs()]
             yield outputs, nbatch, batch
 
     def predict(
@@ -193,8 +214,12 @@ class BaseModule:
         A list if the network has several outputs, or with `always_output_list`. With
         `merge_batches=False`, a list of the lists of each batch.
         """
-        with blas_on_one_thread:
-            batches = [out for out, _, _ in self.iter_predict(eval_data, num_batch, reset)]
+        batches = []
+        with _InterruptsWait() as interrupts, blas_on_one_thread:
+            for outputs, nbatch, _ in self.iter_predict(eval_data, num_batch, reset):
+                batches.append(outputs)
+                interrupts.stop_after(f"batch {nbatch}")
+        interrupts.stop_after("the last batch")
         if not merge_batches or not batches:
             return batches
         merged = [np.concatenate(parts).view(NDArray) for parts in zip(*batches, strict=True)]
@@ -246,35 +271,35 @@ def _call(callbacks, *args):
         callback(*args)
 
 
-def _stop_if(interrupted, where):
-    if interrupted.is_set():
-        raise KeyboardInterrupt(
-            f"stopped after {where}; the parameters are kept, and fit goes on from them"
-        )
+class _InterruptsWait:
+    """In this block Ctrl-C is noted; `stop_after` gives it its way where nothing is half done.
 
-
-@contextmanager
-def _interrupts_wait():
-    """Ctrl-C sets the event that this yields, instead of stopping in the middle of an update.
-
-    A second one stops at once. In other threads than the main one Python delivers no signals.
+    A second one stops at once, but for `computing`, which ends its batch. In other threads than
+    the main one Python delivers no signals.
     """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    usual = signal.getsignal(signal.SIGINT)
-    if not callable(usual):  # ignored, or handled outside Python
-        yield event
-        return
 
-    def note(number, frame):
-        if event.is_set():
-            usual(number, frame)
-        event.set()
+    def __init__(self, comfort=""):
+        self._comfort = comfort
 
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    def __enter__(self):
+        self._pressed = False
+        self._usual = None
+        if threading.current_thread() is threading.main_thread():
+            self._usual = signal.getsignal(signal.SIGINT)
+        if callable(self._usual):  # else it is ignored, or handled outside Python
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exception):
+        if callable(self._usual):
+            signal.signal(signal.SIGINT, self._usual)
+
+    def _note(self, number, frame):
+        if self._pressed:
+            self._usual(number, frame)
+        self._pressed = True
+
+    def stop_after(self, what) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        if self._pressed:
+            raise KeyboardInterrupt(f"stopped after {what}{self._comfort}")

@@ -83,7 +83,8 @@ class LogValidationMetricsCallback:
 def do_checkpoint(prefix, period=1):
     """An `epoch_end_callback` that saves the parameters after each `period` epochs.
 
-    After the first epoch (number 0) it writes `prefix-0001.params`.
+    After the first epoch (number 0) it writes `prefix-0001.params`. To go on training from there
+    as if it had never stopped, use `module_checkpoint`, which can save the optimizer's state too.
     """
     period = max(1, int(period))
 
@@ -95,7 +96,11 @@ def do_checkpoint(prefix, period=1):
 
 
 def module_checkpoint(mod, prefix, period=1, save_optimizer_states=False):
-    """The same with the optimizer's state, if asked, so that training can go on from there."""
+    """The same; if asked with the optimizer's state and that of the random numbers.
+
+    After epoch 3, say, `Module.load(prefix, 3, load_optimizer_states=True)` and then the same call
+    of `fit` with `begin_epoch=3` give what the uninterrupted run would have given, bit for bit.
+    """
     period = max(1, int(period))
 
     def callback(epoch, symbol=None, arg_params=None, aux_params=None):

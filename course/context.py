@@ -1,5 +1,7 @@
 """Where the numbers are computed: here, on the CPU."""
 
+from course.arguments import whole_number
+
 
 class Context:
     """A device: its type and its number. Contexts of one device are equal."""
@@ -8,7 +10,7 @@ class Context:
         if device_type not in ("cpu", "gpu"):
             raise ValueError(f"a device is 'cpu' or 'gpu', got {device_type!r}")
         self.device_type = device_type
-        self.device_id = device_id
+        self.device_id = whole_number(device_id, "device_id")
 
     def __repr__(self):
         return f"{self.device_type}({self.device_id})"

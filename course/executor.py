@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from course import layers
+from course.arguments import numeric
 from course.graph import Symbol
 from course.kernels.threads import computing
 from course.layers import Layer, ShapeError
-from course.layers.base import kernel_ready
+from course.layers.base import EMPTY, kernel_ready
 
 GRAD_REQS = ("write", "add", "null")
 
@@ -59,6 +60,9 @@ class Executor:
             raise ShapeError(
                 f"cannot decide the shape of {unknown[0]}; give the shapes of all inputs"
             )
+        for key in names:
+            if 0 in self._shapes[key]:
+                raise ShapeError(f"{key}: {EMPTY.format(self._shapes[key])}")
         self.arg_dict = {key: self._array(key, args) for key in names}
         self.aux_dict = {key: self._array(key, states) for key in state_names}
         self._grad_req = {key: (grad_req or {}).get(key, "write") for key in names}
@@ -125,17 +129,20 @@ class Executor:
         uses = Counter(slot for step in self.steps for slot in step.inputs)
         self._gradients: list[np.ndarray | None] = [None] * len(order)
         self._begun: set[int] = set()  # slots that already hold a part of their gradient
-        self._out_grads = []  # (head, array) for outputs whose gradient the caller may give
-        losses = {step.output for step in self.steps if step.layer.is_loss}
-        for slot in self._heads:
-            if slot not in losses and wanted[slot]:
-                self._out_grads.append((slot, self._buffer(slot)))
-                self._begun.add(slot)
         for name, slot in self._variables:
             if name in self.grad_dict:
                 self._gradients[slot] = self.grad_dict[name]
                 if self._grad_req[name] == "add":
                     self._begun.add(slot)
+        # For outputs whose gradient the caller may give: (output, where to, what it is added to).
+        self._out_grads = []
+        losses = {step.output for step in self.steps if step.layer.is_loss}
+        for index, slot in enumerate(self._heads):
+            if slot not in losses and wanted[slot]:
+                total = self._buffer(slot)
+                part = np.empty_like(total) if slot in self._begun else total
+                self._begun.add(slot)
+                self._out_grads.append((index, part, None if part is total else total))
         for step in reversed(self.steps):
             step.d_inputs, step.sums = [], []
             if not wanted[step.output]:
@@ -221,7 +228,7 @@ class Executor:
             raise ValueError(
                 f"there is no input {key!r}; there are {', '.join(sorted(self.arg_dict))}"
             )
-        array = kernel_ready(value, self.dtype)
+        array = kernel_ready(value, self.dtype, key)
         if array.shape != self._shapes[key]:
             raise ShapeError(
                 f"{key}: bound to shape {self._shapes[key]}, got {array.shape}; "
@@ -244,29 +251,34 @@ class Executor:
                     f"no layer of {self.symbol!r} is a loss, so backward needs out_grads: "
                     "dL/d(output) for each output"
                 )
-            for _, gradient in self._out_grads:
-                gradient[...] = 0
+            self._set_out_grads([0] * len(self._heads))
         else:
-            self._set_out_grads(out_grads)
+            self._set_out_grads(self._checked_out_grads(out_grads))
         with computing:
             for step in reversed(self.steps):
                 if step.layer.grads or any(d is not None for d in step.d_inputs):
                     self.run_step_backward(step)
 
-    def _set_out_grads(self, out_grads):
+    def _checked_out_grads(self, out_grads):
         given = out_grads if isinstance(out_grads, (list, tuple)) else [out_grads]
         if len(given) != len(self._heads):
             raise ValueError(
                 f"expected {len(self._heads)} out_grads, one for each output, got {len(given)}"
             )
-        by_slot = dict(zip(self._heads, given, strict=True))
-        for slot, gradient in self._out_grads:
-            if np.shape(by_slot[slot]) != gradient.shape:
+        given = [numeric(value, f"out_grads[{index}]") for index, value in enumerate(given)]
+        for index, part, _ in self._out_grads:
+            if np.shape(given[index]) != part.shape:
                 raise ShapeError(
-                    f"{self._names[slot]}: expected a gradient of shape {gradient.shape}, "
-                    f"got {np.shape(by_slot[slot])}"
+                    f"{self._names[self._heads[index]]}: expected a gradient of shape "
+                    f"{part.shape}, got {np.shape(given[index])}"
                 )
-            gradient[...] = by_slot[slot]
+        return given
+
+    def _set_out_grads(self, values):
+        for index, part, total in self._out_grads:
+            part[...] = values[index]
+            if total is not None:
+                total += part
 
     def set_monitor_callback(self, callback) -> None:
         """Call `callback(name, array)` after each layer; None ends it.

@@ -9,6 +9,7 @@
 """
 
 from course import optimizer as optimizers
+from course.arguments import flag, number
 from course.graph import Symbol
 from course.io import NDArrayIter
 from course.module import Module
@@ -17,6 +18,9 @@ from course.test_utils import get_mnist
 
 def chain(first: Symbol, *steps: Symbol) -> Symbol:
     """Put layers one behind the other: each of `steps` was made without data, and gets it here."""
+    for step in (first, *steps):
+        if not isinstance(step, Symbol) or step.name is None:
+            raise TypeError(f"chain takes symbols, each of one layer, got {step!r:.200}")
     for step in steps:
         open_input = f"{step.name}_data"
         if open_input not in step.list_arguments():
@@ -32,7 +36,7 @@ def get_mnist_providers(batch_size: int, flat: bool = True, source: str = "auto"
     `get_mnist`.
     """
     mnist = get_mnist(source)
-    shape = (-1, 784) if flat else (-1, 1, 28, 28)
+    shape = (-1, 784) if flag(flat, "flat") else (-1, 1, 28, 28)
     train = mnist["train_data"].reshape(shape), mnist["train_label"]
     test = mnist["test_data"].reshape(shape), mnist["test_label"]
     return NDArrayIter(*train, batch_size, shuffle=True), NDArrayIter(*test, batch_size)
@@ -55,7 +59,7 @@ def SGD(lr=0.01, momentum=0.0, weight_decay=0.0001, grad_clip=0, lr_scheduler=No
         learning_rate=lr,
         momentum=momentum,
         wd=weight_decay,
-        clip_gradient=grad_clip or None,
+        clip_gradient=number(grad_clip, "grad_clip", low=0) or None,
         lr_scheduler=lr_scheduler,
         decay_all=True,
     )

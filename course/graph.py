@@ -5,59 +5,15 @@ used any number of times. `infer_shape` walks through it; `Module` binds it to a
 functions that make symbols are in `symbol.py`.
 """
 
-import ast
 import inspect
 import json
-import math
-import re
 import warnings
 from pathlib import Path
 
-from course import initializer, layers, name
+from course import graph_json, name
 from course.files import replacing
 from course.layers import Layer, ShapeError
-
-# Operator names as MXNet's JSON files have them, and the layer that computes each.
-OPERATORS: dict[str, type[Layer]] = {
-    "Activation": layers.Activation,
-    "BatchNorm": layers.BatchNorm,
-    "Concat": layers.Concat,
-    "Convolution": layers.Convolution,
-    "Dropout": layers.Dropout,
-    "Flatten": layers.Flatten,
-    "FullyConnected": layers.FullyConnected,
-    "Pooling": layers.Pooling,
-    "SoftmaxOutput": layers.SoftmaxOutput,
-    "softmax": layers.Softmax,
-    "elemwise_add": layers.Add,
-    "elemwise_sub": layers.Subtract,
-    "elemwise_mul": layers.Multiply,
-    "_plus_scalar": layers.AddScalar,
-    "_minus_scalar": layers.SubtractScalar,
-    "_rminus_scalar": layers.ReverseSubtractScalar,
-    "_mul_scalar": layers.MultiplyScalar,
-}
-
-# What MXNet's files say besides: of no meaning here, or of meaning only with other values.
-_MEANINGLESS = {"workspace", "cudnn_tune", "cudnn_off", "p_value", "is_int"}
-_AS_HERE = {
-    ("BatchNorm", "axis"): (1,),
-    ("BatchNorm", "output_mean_var"): (False,),
-    ("Convolution", "layout"): (None, "NCHW"),
-    ("Dropout", "axes"): ((), None),
-    ("Dropout", "mode"): ("training",),
-    ("Pooling", "layout"): (None, "NCHW"),
-    ("SoftmaxOutput", "multi_output"): (False,),
-    ("SoftmaxOutput", "out_grad"): (False,),
-    ("SoftmaxOutput", "preserve_shape"): (False,),
-    ("SoftmaxOutput", "smooth_alpha"): (0,),
-    ("softmax", "axis"): (-1,),
-    ("softmax", "dtype"): (None,),
-    ("softmax", "temperature"): (None, 1),
-    ("softmax", "use_length"): (False,),
-}
-_LONGEST_TEXT = 2**24
-_NUMBERS = re.compile(r"[-+0-9.eE,()\[\] ]{1,200}")
+from course.operators import OPERATORS, make_layer
 
 
 class Node:
@@ -74,7 +30,7 @@ class Node:
 
     def layer(self) -> Layer:
         """A new layer that computes this node."""
-        return _make_layer(self.op, self.attrs, self.name)
+        return make_layer(self.op, self.attrs, self.name)
 
     @property
     def output_name(self) -> str:
@@ -190,11 +146,11 @@ class Symbol:
         """The attributes of the layer as text. Raises ValueError for a group."""
         if len(self._outputs) != 1:
             raise ValueError("a group has no attributes of its own; pick one output of it")
-        return _as_text(self._outputs[0].attrs)
+        return graph_json.as_text(self._outputs[0].attrs)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of all nodes that have any, by node name."""
-        return {node.name: _as_text(node.attrs) for node in self.nodes() if node.attrs}
+        return {node.name: graph_json.as_text(node.attrs) for node in self.nodes() if node.attrs}
 
     # ---- shapes
 
@@ -314,7 +270,7 @@ class Symbol:
             inputs = [[index[id(child)], 0, 0] for child in node.inputs]
             entry = {"op": node.op or "null", "name": node.name, "inputs": inputs}
             if node.attrs:
-                entry["attrs"] = _as_text(node.attrs)
+                entry["attrs"] = graph_json.as_text(node.attrs)
             entries.append(entry)
         graph = {
             "nodes": entries,
@@ -341,7 +297,7 @@ def apply(op: str, inputs: dict, attrs: dict, given_name: str | None, hint=None)
             raise TypeError(f"{op}: {key} must be a symbol, got {type(symbol).__name__}")
     defaults = inspect.signature(OPERATORS[op]).parameters
     attrs = {k: v for k, v in attrs.items() if v is not None and v != defaults[k].default}
-    layer = _make_layer(op, attrs, given_name)  # checks the attributes before a name is used up
+    layer = make_layer(op, attrs, given_name)  # checks the attributes before a name is used up
     node_name = name.current().get(given_name, hint or op.lower())
     nodes = []
     for key in (*layer.input_names, *layer.param_names, *layer.state_names):
@@ -349,19 +305,6 @@ def apply(op: str, inputs: dict, attrs: dict, given_name: str | None, hint=None)
         node = Node(None, f"{node_name}_{key}", {}, []) if symbol is None else _single(symbol, key)
         nodes.append(node)
     return Symbol([Node(op, node_name, attrs, nodes)])
-
-
-def _make_layer(op: str, attrs: dict, node_name: str | None) -> Layer:
-    accepted = inspect.signature(OPERATORS[op]).parameters
-    missing = [
-        key
-        for key, parameter in accepted.items()
-        if parameter.default is inspect.Parameter.empty and key not in attrs
-    ]
-    if missing:
-        raise ValueError(f"{node_name or op}: {missing[0]} is missing")
-    known = {key: value for key, value in attrs.items() if key in accepted}
-    return OPERATORS[op](**known, name=node_name)
 
 
 def _single(symbol: Symbol, key: str) -> Node:
@@ -381,112 +324,25 @@ def _binary(symbol, other, op, scalar_op, hint):
 # ---- reading JSON
 
 
+def load(fname: str | Path) -> Symbol:
+    """The graph from a file that `save`, or MXNet 1.x, wrote. Raises ValueError if it is none."""
+    size = Path(fname).stat().st_size
+    with Path(fname).open("rb") as file:  # no more of it than it takes to refuse it
+        text = file.read(min(size, graph_json.LONGEST_TEXT) + 1)
+    return load_json(text, source=str(fname))
+
+
 def load_json(text: str | bytes, source: str = "the text") -> Symbol:
     """The graph from MXNet's JSON format. Raises ValueError if the text is none.
 
     Settings that this library does not know are an error too, unless they say what it does anyway.
     """
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"{source} is no symbol: it is longer than {_LONGEST_TEXT} bytes")
-    try:
-        graph = json.loads(text)
-        nodes: list[Node] = []
-        for entry in graph["nodes"]:
-            nodes.append(_read_node(entry, nodes))
-        symbol = Symbol([_edge(edge, nodes) for edge in graph["heads"]])
-        if not symbol.outputs:
-            raise ValueError("it has no output")
-        symbol.nodes()  # complains of names that come twice
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{source} is no symbol in MXNet's JSON format: {error!r}") from error
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    return symbol
-
-
-def _read_node(entry: dict, earlier: list[Node]) -> Node:
-    op = None if entry["op"] == "null" else entry["op"]
-    node_name = entry["name"]
-    if not isinstance(node_name, str):
-        raise ValueError(f"a name must be text, got {node_name!r:.80}")
-    if op is not None and op not in OPERATORS:
-        raise ValueError(f"unknown operator {op!r:.80}; known are {', '.join(sorted(OPERATORS))}")
-    # Files before MXNet 1.0 say "attr" or "param".
-    texts = entry.get("attrs") or entry.get("attr") or entry.get("param") or {}
-    attrs = {key: _as_value(value) for key, value in texts.items()}
-    # An edge leads to an earlier node; so there is no circle.
-    node = Node(op, node_name, attrs, [_edge(edge, earlier) for edge in entry["inputs"]])
-    _check_hints(node)
-    if op is not None:
-        _check_attrs(node)
-        slots = _slots(node)
-        if len(node.inputs) != slots:
-            raise ValueError(f"{node_name} has {len(node.inputs)} inputs, expected {slots}")
-    return node
-
-
-def _edge(edge: list, nodes: list[Node]) -> Node:
-    index, output, *_ = edge
-    if not isinstance(index, int) or not 0 <= index < len(nodes):
-        raise ValueError(f"an edge leads to node {index!r:.80}, which does not come before it")
-    if output != 0:
-        raise ValueError(
-            f"an edge leads to output {output!r:.80} of {nodes[index].name}, which has one, number 0"
-        )
-    return nodes[index]
-
-
-def _check_attrs(node: Node) -> None:
-    accepted = inspect.signature(OPERATORS[node.op]).parameters
-    for key, value in node.attrs.items():
-        if (key in accepted and key != "name") or key.startswith("__") or key in _MEANINGLESS:
-            continue
-        if value not in _AS_HERE.get((node.op, key), ()):
-            raise ValueError(
-                f"{node.name}: {key}={value!r:.80} is not known here: {node.op} takes "
-                f"{', '.join(accepted)}"
-            )
-    if node.attrs.get("num_args", len(node.inputs)) != len(node.inputs):
-        raise ValueError(f"{node.name} has {len(node.inputs)} inputs, but another num_args")
-
-
-def _slots(node: Node) -> int:
-    try:
-        layer = node.layer()
-    except (TypeError, OverflowError) as error:
-        raise ValueError(f"{node.name}: wrong settings for {node.op}: {error}") from error
-    return len(layer.input_names + layer.param_names + layer.state_names)
-
-
-def _check_hints(node: Node) -> None:
-    """What `var` was given: a shape, factors, and the rule for the first values."""
-    shape = node.attrs.get("__shape__", ())
-    if not isinstance(shape, tuple) or not all(isinstance(k, int) and k >= 0 for k in shape):
-        raise ValueError(f"{node.name}: __shape__ must be of whole numbers, got {shape!r:.80}")
-    for key in ("__lr_mult__", "__wd_mult__"):
-        factor = node.attrs.get(key, 1)
-        if not isinstance(factor, (int, float)) or not 0 <= factor < math.inf:
-            raise ValueError(f"{node.name}: {key} must be a number from 0 on, got {factor!r:.80}")
-    if "__init__" in node.attrs:
-        kind, settings = json.loads(node.attrs["__init__"])
-        node.attrs["__init__"] = type(initializer.create(kind))(**settings)
-
-
-def _as_text(attrs: dict) -> dict[str, str]:
-    """Attributes as text. An initializer is used once, when parameters are made: left out."""
-    return {key: str(value) for key, value in attrs.items() if key != "__init__"}
-
-
-def _as_value(text: str):
-    """'(5, 5)' -> (5, 5), 'True' -> True, '0.5' -> 0.5; other texts as they are."""
-    if _NUMBERS.fullmatch(text):
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return text
-    return {"True": True, "true": True, "False": False, "false": False, "None": None}.get(
-        text, text
-    )
+    entries, heads = graph_json.read(text, source)
+    nodes: list[Node] = []
+    for entry in entries:
+        inputs = [nodes[index] for index in entry.inputs]
+        nodes.append(Node(entry.op, entry.name, entry.attrs, inputs))
+    return Symbol([nodes[index] for index in heads])
 
 
 def _as_int(size):

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from course import random
+from course.arguments import choice, number
 
 
 class InitDesc(str):
@@ -28,6 +29,10 @@ class Initializer:
 
     def __call__(self, name: str, array: np.ndarray) -> None:
         """Fill the array in place."""
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a parameter must be a string, got {name!r:.80}")
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            raise TypeError(f"{name}: expected an array of floats to fill, got {array!r:.80}")
         if name.endswith("weight"):
             self.fill(array)
         elif name.endswith(("bias", "beta", "moving_mean", "running_mean", "min")):
@@ -71,7 +76,7 @@ class Constant(Initializer):
     """All the same number."""
 
     def __init__(self, value=0.0):
-        self.value = float(value)
+        self.value = number(value, "value")
 
     def fill(self, array):
         array[...] = self.value
@@ -81,7 +86,7 @@ class Uniform(Initializer):
     """Evenly distributed between -scale and scale."""
 
     def __init__(self, scale=0.07):
-        self.scale = _positive(scale, "scale")
+        self.scale = number(scale, "scale", low=0)
 
     def fill(self, array):
         array[...] = random.generator().uniform(-self.scale, self.scale, array.shape)
@@ -91,7 +96,7 @@ class Normal(Initializer):
     """Normally distributed with mean 0 and standard deviation sigma."""
 
     def __init__(self, sigma=0.01):
-        self.sigma = _positive(sigma, "sigma")
+        self.sigma = number(sigma, "sigma", low=0)
 
     def fill(self, array):
         array[...] = random.generator().normal(0, self.sigma, array.shape)
@@ -101,8 +106,8 @@ class Orthogonal(Initializer):
     """`scale` times a matrix with orthonormal rows or columns (Saxe et al., 2013)."""
 
     def __init__(self, scale=1.414, rand_type="uniform"):
-        self.scale = _positive(scale, "scale")
-        self.rand_type = _choice(rand_type, "rand_type", ("uniform", "normal"))
+        self.scale = number(scale, "scale", low=0)
+        self.rand_type = choice(rand_type, "rand_type", ("uniform", "normal"))
 
     def fill(self, array):
         rows = len(array)
@@ -124,9 +129,9 @@ class Xavier(Initializer):
     """
 
     def __init__(self, rnd_type="uniform", factor_type="avg", magnitude=3):
-        self.rnd_type = _choice(rnd_type, "rnd_type", ("uniform", "gaussian"))
-        self.factor_type = _choice(factor_type, "factor_type", ("avg", "in", "out"))
-        self.magnitude = _positive(magnitude, "magnitude")
+        self.rnd_type = choice(rnd_type, "rnd_type", ("uniform", "gaussian"))
+        self.factor_type = choice(factor_type, "factor_type", ("avg", "in", "out"))
+        self.magnitude = number(magnitude, "magnitude", low=0)
 
     def fill(self, array):
         if array.ndim < 2:
@@ -147,7 +152,7 @@ class MSRAPrelu(Xavier):
     """Gaussian Xavier with magnitude 2 / (1 + slope²), for (leaky) relu (He et al., 2015)."""
 
     def __init__(self, factor_type="avg", slope=0.25):
-        super().__init__("gaussian", factor_type, 2 / (1 + slope**2))
+        super().__init__("gaussian", factor_type, 2 / (1 + number(slope, "slope") ** 2))
 
 
 class Mixed:
@@ -158,6 +163,11 @@ class Mixed:
     """
 
     def __init__(self, patterns, initializers):
+        for name, given in (("patterns", patterns), ("initializers", initializers)):
+            if not isinstance(given, (list, tuple)):
+                raise TypeError(f"{name} must be a list, got {given!r}")
+        if not all(isinstance(pattern, str) for pattern in patterns):
+            raise TypeError(f"patterns must be regular expressions, got {patterns!r}")
         if len(patterns) != len(initializers):
             raise ValueError(
                 f"expected one rule for each pattern, got {len(patterns)} patterns and "
@@ -188,15 +198,3 @@ def create(rule):
     if not isinstance(rule, str) or rule.lower() not in names:
         raise ValueError(f"unknown initializer {rule!r}; known are {', '.join(names)}")
     return names[rule.lower()]()
-
-
-def _positive(value, name):
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be a number from 0 on, got {value!r}")
-    return float(value)
-
-
-def _choice(value, name, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-    return value

@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 
 from course import random
-from course.layers.base import whole_number
+from course.arguments import choice, flag, numeric, whole_number
 
 LAST_BATCH = ("pad", "discard", "roll_over")
 NO_BATCH = (
@@ -18,8 +18,13 @@ class DataDesc(namedtuple("DataDesc", ["name", "shape"])):
     """Name and shape of an input (it unpacks to these two), with its dtype and layout."""
 
     def __new__(cls, name, shape, dtype=np.float32, layout="NCHW"):
-        """Describe one input."""
-        description = super().__new__(cls, name, tuple(shape))
+        """Describe one input. Raises TypeError or ValueError for what is no name or no shape."""
+        if not isinstance(name, str):
+            raise TypeError(f"the name of an input must be a string, got {name!r}")
+        if isinstance(shape, (str, bytes)) or not hasattr(shape, "__iter__"):
+            raise TypeError(f"{name}: its shape must be a tuple, got {shape!r}")
+        shape = tuple(whole_number(size, f"{name}: each size of its shape") for size in shape)
+        description = super().__new__(cls, name, shape)
         description.dtype = dtype
         description.layout = layout
         return description
@@ -142,11 +147,7 @@ class NDArrayIter(DataIter):
         layout="NCHW",
     ):
         super().__init__(whole_number(batch_size, "batch_size", 1))
-        if last_batch_handle not in LAST_BATCH:
-            raise ValueError(
-                f"last_batch_handle must be one of {', '.join(LAST_BATCH)}, "
-                f"got {last_batch_handle!r}"
-            )
+        choice(last_batch_handle, "last_batch_handle", LAST_BATCH)
         self.data = _named(data, data_name, "data")
         self.label = [] if label is None else _named(label, label_name, "label")
         if not self.data:
@@ -166,7 +167,7 @@ class NDArrayIter(DataIter):
                 "use a smaller one, or last_batch_handle='pad'"
             )
         self.last_batch_handle = last_batch_handle
-        self.shuffle = bool(shuffle)
+        self.shuffle = flag(shuffle, "shuffle")
         self.layout = layout
         self._order = np.arange(self.num_data)
         self._left_over = self._order[:0]
@@ -274,10 +275,14 @@ class ResizeIter(DataIter):
     """
 
     def __init__(self, data_iter, size, reset_internal=True):
+        if not isinstance(data_iter, DataIter):
+            raise TypeError(
+                f"data_iter must be a data iterator, such as NDArrayIter, got {data_iter!r:.200}"
+            )
         super().__init__(data_iter.batch_size)
         self.data_iter = data_iter
         self.size = whole_number(size, "size", 1)
-        self.reset_internal = reset_internal
+        self.reset_internal = flag(reset_internal, "reset_internal")
         self.provide_data = data_iter.provide_data
         self.provide_label = data_iter.provide_label
         self._count = 0
@@ -355,9 +360,7 @@ def _named(arrays, default_name, kind) -> list[tuple[str, np.ndarray]]:
 
 
 def _as_float32(name, array):
-    given = np.asarray(array)
+    given = numeric(array, name)
     if given.ndim == 0:
         raise ValueError(f"{name} must have one row a sample, got a single number")
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold numbers, got an array of {given.dtype}")
     return np.ascontiguousarray(given, np.float32)

@@ -7,6 +7,7 @@ had never stopped.
 
 import math
 import numbers
+import sys
 
 from course import log
 
@@ -18,7 +19,8 @@ def _whole(name, value, low):
 
 
 def _rate(name, value):
-    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{name} must be a finite number and not negative, got {value!r}")
     return float(value)
 
@@ -38,7 +40,7 @@ class LRScheduler:
         warmup_begin_lr: float = 0.0,
         warmup_mode: str = "linear",
     ):
-        if warmup_mode not in ("linear", "constant"):
+        if not isinstance(warmup_mode, str) or warmup_mode not in ("linear", "constant"):
             raise ValueError(f"warmup_mode must be 'linear' or 'constant', got {warmup_mode!r}")
         self.warmup_steps = _whole("warmup_steps", warmup_steps, 0)
         self.warmup_begin_lr = _rate("warmup_begin_lr", warmup_begin_lr)

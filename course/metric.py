@@ -8,6 +8,8 @@ import math
 
 import numpy
 
+from course.arguments import choice, flag, number, numeric, whole_number
+
 
 class EvalMetric:
     """An average over samples: `get()` is (name, value), NaN before the first update.
@@ -42,7 +44,7 @@ class EvalMetric:
                 "each output needs its labels"
             )
         for label, pred in zip(labels, preds, strict=True):
-            self._add(*self.evaluate(numpy.asarray(label), numpy.asarray(pred)))
+            self._add(*self.evaluate(numeric(label, "the labels"), numeric(pred, "the outputs")))
 
     def evaluate(self, label: numpy.ndarray, pred: numpy.ndarray) -> tuple[float, int]:
         """(sum, count) over the samples of one batch."""
@@ -86,12 +88,12 @@ class Accuracy(EvalMetric):
     """
 
     def __init__(self, axis=1, name="accuracy"):
-        self.axis = axis
+        self.axis = whole_number(axis, "axis", -1)
         super().__init__(name)
 
     def evaluate(self, label, pred):
         if pred.shape != label.shape:
-            if pred.ndim <= self.axis:
+            if pred.ndim <= max(self.axis, 0):
                 raise ValueError(
                     f"expected outputs with a class axis {self.axis}, got shape {pred.shape} for "
                     f"labels of shape {label.shape}"
@@ -100,7 +102,8 @@ class Accuracy(EvalMetric):
         label = label.reshape(-1)
         pred = pred.reshape(-1)
         _check_lengths(label, pred)
-        right = pred.astype(numpy.int64) == label.astype(numpy.int64)
+        _check_whole(label)
+        right = numpy.trunc(pred) == label
         return int(numpy.count_nonzero(right)), label.size
 
 
@@ -108,9 +111,9 @@ class TopKAccuracy(EvalMetric):
     """The part of the samples whose class is among the `top_k` largest outputs."""
 
     def __init__(self, top_k=1, name="top_k_accuracy"):
-        if not isinstance(top_k, int) or top_k < 2:
+        self.top_k = whole_number(top_k, "top_k")
+        if self.top_k < 2:
             raise ValueError(f"top_k must be at least 2 (Accuracy is for 1), got {top_k!r}")
-        self.top_k = top_k
         super().__init__(f"{name}_{top_k}")
 
     def evaluate(self, label, pred):
@@ -126,9 +129,7 @@ class F1(EvalMetric):
     """
 
     def __init__(self, name="f1", average="macro"):
-        if average not in ("macro", "micro"):
-            raise ValueError(f"average must be macro or micro, got {average!r}")
-        self.average = average
+        self.average = choice(average, "average", ("macro", "micro"))
         super().__init__(name)
 
     def evaluate(self, label, pred):
@@ -161,7 +162,7 @@ class CrossEntropy(EvalMetric):
     """The loss that SoftmaxOutput trains: the mean of -log(p of the right class + eps)."""
 
     def __init__(self, eps=1e-12, name="cross-entropy"):
-        self.eps = eps
+        self.eps = number(eps, "eps", low=0)
         super().__init__(name)
 
     def evaluate(self, label, pred):
@@ -181,11 +182,15 @@ class Perplexity(EvalMetric):
     """e to the power of the cross-entropy; labels equal to `ignore_label` are left out."""
 
     def __init__(self, ignore_label=None, name="perplexity"):
+        if ignore_label is not None:
+            ignore_label = number(ignore_label, "ignore_label")
         self.ignore_label = ignore_label
         super().__init__(name)
 
     def evaluate(self, label, pred):
         flat = label.reshape(-1)
+        if pred.ndim < 2:
+            raise ValueError(f"expected outputs of shape (..., classes), got {pred.shape}")
         pred = pred.reshape(-1, pred.shape[-1])
         if self.ignore_label is not None:
             _check_lengths(flat, pred)
@@ -253,7 +258,7 @@ class Loss(EvalMetric):
     def update(self, labels, preds) -> None:
         """Count a batch; labels are not needed."""
         for pred in _as_list(preds):
-            self._add(float(numpy.sum(pred)), numpy.size(pred))
+            self._add(float(numpy.sum(numeric(pred, "the outputs"))), numpy.size(pred))
 
 
 class CustomMetric(EvalMetric):
@@ -266,7 +271,7 @@ class CustomMetric(EvalMetric):
             name = getattr(feval, "__name__", "custom")
             name = f"custom({name})" if "<" in name else name
         self._feval = feval
-        self._allow_extra_outputs = allow_extra_outputs
+        self._allow_extra_outputs = flag(allow_extra_outputs, "allow_extra_outputs")
         super().__init__(name)
 
     def update(self, labels, preds) -> None:
@@ -290,6 +295,8 @@ class CompositeEvalMetric(EvalMetric):
     """Several metrics at once; `get()` is (names, values)."""
 
     def __init__(self, metrics=None, name="composite"):
+        if metrics is not None and not isinstance(metrics, (list, tuple)):
+            raise TypeError(f"metrics must be a list, got {metrics!r:.200}")
         self.metrics = [create(metric) for metric in metrics or []]
         super().__init__(name)
 
@@ -382,6 +389,13 @@ def _check_lengths(label, pred):
         raise ValueError(f"expected one label a sample, got {len(label)} for {len(pred)} outputs")
 
 
+def _check_whole(label):
+    wrong = label != numpy.trunc(label)  # NaN too
+    wrong |= numpy.isinf(label)
+    if wrong.any():
+        raise ValueError(f"labels must be whole numbers, got {label[wrong][0]:g}")
+
+
 def _class_numbers(label, pred):
     """Labels as integers; raises ValueError unless there is one a row of pred, in range."""
     if pred.ndim != 2:
@@ -394,4 +408,5 @@ def _class_numbers(label, pred):
             f"label out of range: {label[wrong][0]:g}; with {pred.shape[1]} classes it must be "
             f"from 0 to {pred.shape[1] - 1}"
         )
+    _check_whole(label)
     return label.astype(numpy.int64)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from course import log, symbol
+from course import graph, log
 from course.files import replacing
 
 _LIST_MAGIC = 0x112
@@ -41,7 +41,7 @@ def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params) -> None:
 
 def load_checkpoint(prefix, epoch):
     """(symbol, arg_params, aux_params) from the files of `save_checkpoint`."""
-    net = symbol.load(f"{prefix}-symbol.json")
+    net = graph.load(f"{prefix}-symbol.json")
     return (net, *load_params(f"{prefix}-{epoch:04d}.params"))
 
 
@@ -72,7 +72,7 @@ def load_params(fname):
         if kind not in groups or not key:
             raise ValueError(
                 f"{fname}: expected names such as 'arg:fc1_weight' or 'aux:bn_moving_mean', "
-                f"got {name!r}"
+                f"got {name!r:.80}"
             )
         groups[kind][key] = array
     return groups["arg"], groups["aux"]
@@ -129,7 +129,7 @@ def load_arrays(fname) -> dict[str, np.ndarray]:
         for array in arrays:
             name = _read_name(reader)
             if name in named:
-                reader.fail(f"the name {name!r} comes twice")
+                reader.fail(f"the name {name!r:.80} comes twice")
             named[name] = array
         if reader.left:
             reader.fail(f"expected the end of the file, {reader.left} bytes are left")
@@ -138,20 +138,20 @@ def load_arrays(fname) -> dict[str, np.ndarray]:
 
 def _read_array(reader):
     magic, storage, dimensions = reader.take("<IiI", "an array's header")
-    wanted = _ANY_SHAPE_MAGIC if dimensions == 0 else (_ARRAY_MAGIC, _ANY_SHAPE_MAGIC)
-    if magic not in np.atleast_1d(wanted) or storage != 0 or dimensions > _MOST_DIMENSIONS:
+    magics = (_ARRAY_MAGIC, _ANY_SHAPE_MAGIC) if dimensions else (_ANY_SHAPE_MAGIC,)
+    if magic not in magics or storage != 0 or dimensions > _MOST_DIMENSIONS:
         reader.fail("expected the header of a dense array")
     shape = reader.take(f"<{dimensions}q", "a shape")
     *_, flag = reader.take("<iii", "an array's type")
     if min(shape, default=0) < 0 or flag not in _DTYPES:
-        reader.fail(f"expected a shape and a type flag from 0 to 6, got {shape} and {flag}")
+        reader.fail(f"expected a shape and a type flag from 0 to 6, got {shape!r:.100} and {flag}")
     dtype = np.dtype(_DTYPES[flag])
     size = math.prod(shape) * dtype.itemsize
-    reader.need(size, f"an array of shape {shape}")
+    reader.need(size, f"an array of shape {shape!r:.100}")
     try:
         array = np.empty(shape, dtype)
     except ValueError:  # huge sizes beside a zero
-        reader.fail(f"the shape {shape} makes no array")
+        reader.fail(f"the shape {shape!r:.100} makes no array")
     if size:
         reader.fill(memoryview(array.reshape(-1).view(np.uint8)))
     return array.astype(dtype.newbyteorder("="), copy=False)
@@ -185,7 +185,7 @@ class _Reader:
 
     def need(self, count: int, what: str) -> None:
         if count > self.left:
-            self.fail(f"{what} needs {count} bytes, {self.left} are left")
+            self.fail(f"{what} does not fit into the {self.left} bytes that are left")
 
     def fill(self, buffer: memoryview) -> None:
         if self.file.readinto(buffer) < len(buffer):

@@ -14,6 +14,7 @@ from course.initializer import InitDesc, Uniform
 from course.io import DataDesc
 from course.kernels.threads import computing
 from course.layers import ShapeError
+from course.layers.base import kernel_ready
 from course.ndarray import NDArray
 from course.training_state import TrainingState, checksum
 
@@ -117,6 +118,8 @@ class Module(BaseModule):
         self._dtype = np.result_type(*(desc.dtype for desc in descriptions), np.float32)
         if self._dtype != np.float64:
             self._dtype = np.dtype(np.float32)
+        for params in (self._arg_params, self._aux_params):  # a file may hold another dtype
+            params.update({key: kernel_ready(params[key], self._dtype) for key in params})
         self._executors = {}
         self._executor = self._make_executor({desc.name: desc.shape for desc in descriptions})
         self.data_shapes, self.label_shapes = descriptions, labels
@@ -395,7 +398,8 @@ class Module(BaseModule):
     def load(cls, prefix, epoch, load_optimizer_states=False, **kwargs) -> "Module":
         """The module from the files of `save_checkpoint`; `kwargs` go to Module. Bind it next.
 
-        To train on with `load_optimizer_states`, call `fit` as before with `begin_epoch=epoch`.
+        To train on with `load_optimizer_states`, call `fit` as before with `begin_epoch=epoch`
+        (but what an iterator with 'roll_over' held back is not in the files).
         Raises ValueError for files that are damaged or do not belong together.
         """
         net, arg_params, aux_params = model.load_checkpoint(prefix, epoch)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from course import log
+from course.arguments import flag, whole_number
 
 
 class Monitor:
@@ -16,12 +17,14 @@ class Monitor:
     """
 
     def __init__(self, interval, stat_func=None, pattern=".*", sort=False, monitor_all=False):
-        if interval < 1:
-            raise ValueError(f"interval must be at least 1, got {interval!r}")
-        self.interval = interval
+        self.interval = whole_number(interval, "interval", 1)
+        if stat_func is not None and not callable(stat_func):
+            raise TypeError(f"stat_func must be a function of an array, got {stat_func!r}")
+        if not isinstance(pattern, str):
+            raise TypeError(f"pattern must be a regular expression, got {pattern!r}")
         self.stat_func = stat_func or root_mean_square
-        self.sort = sort
-        self.monitor_all = monitor_all
+        self.sort = flag(sort, "sort")
+        self.monitor_all = flag(monitor_all, "monitor_all")
         self.step = 0
         self._pattern = re.compile(pattern)
         self._active = False

@@ -33,6 +33,8 @@ class Prefix(NameManager):
 
     def __init__(self, prefix: str):
         super().__init__()
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix must be a string, got {prefix!r:.80}")
         self._prefix = prefix
 
     def get(self, name: str | None, hint: str) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from course.arguments import numeric, whole_number
 from course.context import Context, cpu
 
 
@@ -29,14 +30,30 @@ class NDArray(np.ndarray):
 
 def array(source_array, ctx=None, dtype=None) -> NDArray:
     """An NDArray with a copy of the values: float32 unless a dtype is given."""
-    return np.array(source_array, dtype=dtype or np.float32).view(NDArray)
+    values = numeric(source_array, "source_array")
+    return np.array(values, dtype=_dtype(dtype)).view(NDArray)
 
 
 def zeros(shape, ctx=None, dtype=np.float32) -> NDArray:
     """An NDArray of zeros."""
-    return np.zeros(shape, dtype).view(NDArray)
+    return np.zeros(_shape(shape), _dtype(dtype)).view(NDArray)
 
 
 def ones(shape, ctx=None, dtype=np.float32) -> NDArray:
     """An NDArray of ones."""
-    return np.ones(shape, dtype).view(NDArray)
+    return np.ones(_shape(shape), _dtype(dtype)).view(NDArray)
+
+
+def _shape(shape):
+    sizes = shape if isinstance(shape, (tuple, list)) else [shape]
+    return tuple(whole_number(size, "each size of shape") for size in sizes)
+
+
+def _dtype(dtype):
+    try:
+        found = np.dtype(np.float32 if dtype is None else dtype)
+    except TypeError as error:
+        raise TypeError(f"dtype must be a type of numbers, got {dtype!r:.80}") from error
+    if found.kind not in "fiub":
+        raise TypeError(f"dtype must be a type of numbers, got {dtype!r:.80}")
+    return found

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from course import model
+from course.arguments import choice, whole_number
 from course.module import Module
 from course.symbol import (
     Activation,
@@ -51,8 +52,8 @@ def trained(name: str, batch_size: int = 100) -> Module:
     training on. Raises ValueError for another name.
     """
     networks = {"mlp": mlp, "lenet": lenet}
-    if name not in networks:
-        raise ValueError(f"name must be 'mlp' or 'lenet', got {name!r}")
+    choice(name, "name", networks)
+    batch_size = whole_number(batch_size, "batch_size", 1)
     module = Module(networks[name]())
     module.bind([("data", (batch_size, 1, 28, 28))], [("softmax_label", (batch_size,))])
     module.set_params(*model.load_params(TRAINED / f"{name}.params"))

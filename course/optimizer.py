@@ -6,25 +6,16 @@ velocity, say), and `update` takes it back, so whoever holds the weights holds t
 
 import inspect
 import math
-import numbers
 from collections.abc import Callable
 
 import numpy as np
 
+from course.arguments import flag, number, numeric, whole_number
 from course.kernels import update as kernels
 
 DECAYED = ("_weight", "_gamma")  # endings of the names that weight decay applies to
 
 State = np.ndarray | tuple[np.ndarray, ...] | None
-
-
-def _number(name, value, low=-math.inf, below=math.inf):
-    """`value` as a float, if it is a number with low <= value < below."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and low <= value < below:
-        return float(value)
-    limits = [f"at least {low:g}"] * (low > -math.inf) + [f"below {below:g}"] * (below < math.inf)
-    expected = " ".join(["a finite number", " and ".join(limits)]).strip()
-    raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
 class Optimizer:
@@ -61,9 +52,9 @@ class Optimizer:
                 f"{type(self).__name__} has no parameter {', '.join(map(repr, unknown))}; "
                 f"it takes {', '.join(_parameters(type(self)))}"
             )
-        self.rescale_grad = _number("rescale_grad", rescale_grad)
-        self.wd = _number("wd", wd, low=0)
-        if clip_gradient is not None and _number("clip_gradient", clip_gradient, low=0) == 0:
+        self.rescale_grad = number(rescale_grad, "rescale_grad")
+        self.wd = number(wd, "wd", low=0)
+        if clip_gradient is not None and number(clip_gradient, "clip_gradient", low=0) == 0:
             raise ValueError("clip_gradient must be above 0, got 0; None means no clipping")
         self.clip_gradient = clip_gradient
         if lr_scheduler is not None and not callable(lr_scheduler):
@@ -74,14 +65,14 @@ class Optimizer:
         self.lr_scheduler = lr_scheduler
         if learning_rate is None:
             learning_rate = getattr(lr_scheduler, "base_lr", 0.01)
-        self.lr = _number("learning_rate", learning_rate, low=0)
+        self.lr = number(learning_rate, "learning_rate", low=0)
         if hasattr(lr_scheduler, "base_lr"):
             lr_scheduler.base_lr = self.lr
-        self.idx2name = dict(param_idx2name or {})
-        self.decay_all = decay_all
+        self.idx2name = dict(_mapping(param_idx2name or {}, "param_idx2name"))
+        self.decay_all = flag(decay_all, "decay_all")
         self.lr_mult = {}
         self.wd_mult = {}
-        self.begin_num_update = int(_number("begin_num_update", begin_num_update, low=0))
+        self.begin_num_update = whole_number(begin_num_update, "begin_num_update")
         self.num_update = self.begin_num_update
         self.update_counts = {}
 
@@ -99,12 +90,13 @@ class Optimizer:
                 "the learning rate is decided by lr_scheduler; "
                 "change that one, or make the optimizer without it"
             )
-        self.lr = _number("learning_rate", lr, low=0)
+        self.lr = number(lr, "learning_rate", low=0)
 
     def set_lr_mult(self, args_lr_mult: dict[str | int, float]) -> None:
         """Multiply the learning rate of some parameters, given by name or number."""
         self.lr_mult = {
-            key: _number(f"lr_mult of {key}", value, low=0) for key, value in args_lr_mult.items()
+            key: number(value, f"lr_mult of {key}", low=0)
+            for key, value in _mapping(args_lr_mult, "args_lr_mult").items()
         }
 
     def set_wd_mult(self, args_wd_mult: dict[str | int, float]) -> None:
@@ -113,7 +105,8 @@ class Optimizer:
         1 for a bias makes its weight decay the same as that of the weights.
         """
         self.wd_mult = {
-            key: _number(f"wd_mult of {key}", value, low=0) for key, value in args_wd_mult.items()
+            key: number(value, f"wd_mult of {key}", low=0)
+            for key, value in _mapping(args_wd_mult, "args_wd_mult").items()
         }
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
@@ -127,12 +120,15 @@ class Optimizer:
         scheduler is that of the parameter that has been updated most often, 1 for the first time.
         Raises ValueError if the shapes differ or the weight is not an array that can be changed.
         """
+        if not isinstance(weight, np.ndarray):
+            raise TypeError(f"{self._name(index)}: the weight must be an array, got {weight!r:.80}")
+        grad = numeric(grad, f"{self._name(index)}: the gradient")
         if grad.shape != weight.shape:
             raise ValueError(
                 f"{self._name(index)}: the gradient must have the weight's shape {weight.shape}, "
                 f"got {grad.shape}"
             )
-        if weight.dtype.char not in "fd" or not weight.flags.carray:
+        if weight.dtype not in (np.float32, np.float64) or not weight.flags.carray:
             raise ValueError(
                 f"{self._name(index)}: the weight must be a contiguous, writeable array of float32 "
                 f"or float64, got {weight.dtype} with strides {weight.strides}, "
@@ -180,6 +176,23 @@ class Optimizer:
         return [dtype.type(value) for value in (*values, self.rescale_grad, clip)]
 
 
+def _mapping(value, name):
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict, got {value!r:.200}")
+    return value
+
+
+def _multipliers(given, name):
+    factors = _mapping(given, f"args_{name}")
+    return {key: number(value, f"{name} of {key}", low=0) for key, value in factors.items()}
+
+
+def _zeros(weight):
+    if not isinstance(weight, np.ndarray):
+        raise TypeError(f"the weight must be an array, got {weight!r:.80}")
+    return np.zeros(weight.shape, weight.dtype)
+
+
 def _flat(array):
     return np.asarray(array).reshape(-1)
 
@@ -203,11 +216,11 @@ class SGD(Optimizer):
 
     def __init__(self, momentum: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.momentum = _number("momentum", momentum, low=0, below=1)
+        self.momentum = number(momentum, "momentum", low=0, below=1)
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
         """The velocity, of the weight's shape; None without momentum."""
-        return np.zeros(weight.shape, weight.dtype) if self.momentum else None
+        return _zeros(weight) if self.momentum else None
 
     def step(self, weight, grad, *states, count, learning_rate, weight_decay):
         """See the class."""
@@ -256,13 +269,13 @@ class Adam(Optimizer):
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, **kwargs)
-        self.beta1 = _number("beta1", beta1, low=0, below=1)
-        self.beta2 = _number("beta2", beta2, low=0, below=1)
-        self.epsilon = _number("epsilon", epsilon, low=0)
+        self.beta1 = number(beta1, "beta1", low=0, below=1)
+        self.beta2 = number(beta2, "beta2", low=0, below=1)
+        self.epsilon = number(epsilon, "epsilon", low=0)
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
         """Running means of the gradient and of its square."""
-        return np.zeros(weight.shape, weight.dtype), np.zeros(weight.shape, weight.dtype)
+        return _zeros(weight), _zeros(weight)
 
     def step(self, weight, grad, *states, count, learning_rate, weight_decay):
         """See the class."""
@@ -293,23 +306,23 @@ class RMSProp(Optimizer):
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, **kwargs)
-        self.gamma1 = _number("gamma1", gamma1, low=0, below=1)
-        self.gamma2 = _number("gamma2", gamma2, low=0, below=1)
-        self.epsilon = _number("epsilon", epsilon, low=0)
-        self.centered = centered
+        self.gamma1 = number(gamma1, "gamma1", low=0, below=1)
+        self.gamma2 = number(gamma2, "gamma2", low=0, below=1)
+        self.epsilon = number(epsilon, "epsilon", low=0)
+        self.centered = flag(centered, "centered")
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
         """Running mean of the square; if centered also the gradient's mean and the velocity."""
         count = 3 if self.centered else 1
-        return tuple(np.zeros(weight.shape, weight.dtype) for _ in range(count))
+        return tuple(_zeros(weight) for _ in range(count))
 
     def step(self, weight, grad, *states, count, learning_rate, weight_decay):
         """See the class."""
-        number = weight.dtype.type
+        cast = weight.dtype.type
         scalars = self._scalars(weight.dtype, learning_rate, weight_decay)
-        scalars += map(number, (self.gamma1, 1 - self.gamma1, self.epsilon))
+        scalars += map(cast, (self.gamma1, 1 - self.gamma1, self.epsilon))
         if self.centered:
-            kernels.rmsprop_centered(weight, grad, *states, *scalars, number(self.gamma2))
+            kernels.rmsprop_centered(weight, grad, *states, *scalars, cast(self.gamma2))
         else:
             kernels.rmsprop(weight, grad, *states, *scalars)
 
@@ -325,11 +338,11 @@ class AdaGrad(Optimizer):
 
     def __init__(self, eps: float = 1e-7, **kwargs):
         super().__init__(**kwargs)
-        self.eps = _number("eps", eps, low=0)
+        self.eps = number(eps, "eps", low=0)
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
         """The sum of the squares."""
-        return np.zeros(weight.shape, weight.dtype)
+        return _zeros(weight)
 
     def step(self, weight, grad, *states, count, learning_rate, weight_decay):
         """See the class."""
@@ -347,12 +360,12 @@ class AdaDelta(Optimizer):
 
     def __init__(self, rho: float = 0.9, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
-        self.rho = _number("rho", rho, low=0, below=1)
-        self.epsilon = _number("epsilon", epsilon, low=0)
+        self.rho = number(rho, "rho", low=0, below=1)
+        self.epsilon = number(epsilon, "epsilon", low=0)
 
     def create_state(self, index: str | int, weight: np.ndarray) -> State:
         """Running means of the squares of the gradient and of the step."""
-        return np.zeros(weight.shape, weight.dtype), np.zeros(weight.shape, weight.dtype)
+        return _zeros(weight), _zeros(weight)
 
     def step(self, weight, grad, *states, count, learning_rate, weight_decay):
         """See the class."""

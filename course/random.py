@@ -1,6 +1,7 @@
 """The one source of chance: initial weights, shuffling and dropout all draw from here."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -43,3 +44,16 @@ def set_state(state: str) -> None:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"this is no state of the random numbers ({error!r})") from error
     _generator = new
+
+
+@contextmanager
+def kept():
+    """What is drawn inside changes nothing of what is drawn afterwards.
+
+    For looking at a network in between: training goes on as if nobody had looked.
+    """
+    used, state = _generator, _generator.bit_generator.state
+    try:
+        yield
+    finally:
+        used.bit_generator.state = state

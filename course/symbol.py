@@ -6,6 +6,7 @@ left out, and the settings of the layer of the same name in `layers/`.
 
 from pathlib import Path
 
+from course.arguments import number, whole_number
 from course.graph import Node, Symbol, apply, load_json
 
 __all__ = [
@@ -20,10 +21,19 @@ def var(name, shape=None, init=None, lr_mult=None, wd_mult=None) -> Symbol:
 
     `init` (an Initializer), `lr_mult` and `wd_mult` (factors on learning rate and weight decay)
     hold for this variable alone; `shape` helps `infer_shape`. Raises TypeError unless `name` is
-    a string.
+    a string and `init` a rule, ValueError for numbers that make no sense.
     """
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         raise TypeError(f"a variable's name must be a string, got {name!r}")
+    if shape is not None:
+        if not isinstance(shape, (tuple, list)):
+            raise TypeError(f"shape must be a tuple, got {shape!r}")
+        shape = tuple(whole_number(size, "each size of shape") for size in shape)
+    if init is not None and not hasattr(init, "fill"):
+        raise TypeError(f"init must be a rule such as mx.init.Xavier(), got {init!r}")
+    for key, value in (("lr_mult", lr_mult), ("wd_mult", wd_mult)):
+        if value is not None:
+            number(value, key, low=0)
     hints = {"__shape__": shape, "__init__": init, "__lr_mult__": lr_mult, "__wd_mult__": wd_mult}
     return Symbol([Node(None, name, {k: v for k, v in hints.items() if v is not None}, [])])
 
@@ -33,7 +43,7 @@ Variable = var
 
 def Group(symbols) -> Symbol:
     """Several symbols as one, with all their outputs. Raises TypeError if one is no symbol."""
-    symbols = list(symbols)
+    symbols = list(symbols) if hasattr(symbols, "__iter__") else [symbols]
     if not symbols or not all(isinstance(symbol, Symbol) for symbol in symbols):
         raise TypeError(f"expected a list of symbols, got {symbols!r}")
     return Symbol([node for symbol in symbols for node in symbol.outputs])

@@ -87,7 +87,10 @@ class TrainingState:
                     f"{self.source} belongs to another optimizer or network: it has no {key} of "
                     f"shape {place.shape} and type {place.dtype}"
                 )
-        random.set_state(self.random)
+        try:
+            random.set_state(self.random)
+        except ValueError as error:
+            raise ValueError(f"{self.source}: {error}") from error
         for key, place in places.items():
             place[...] = self.memory[key]
         optimizer.update_counts = {

@@ -3,6 +3,9 @@
 import io
 import math
 
+import numpy as np
+
+from course.arguments import flag, whole_number
 from course.graph import Node, Symbol
 from course.layers.base import times
 
@@ -30,6 +33,9 @@ def print_summary(symbol: Symbol, shape=None, line_length=120, positions=(0.44, 
     parameter counts are left blank. Raises ValueError if it does not suffice.
     """
     shapes = _all_shapes(symbol, shape)
+    line_length = whole_number(line_length, "line_length", 20, 10_000)
+    if len(positions) != len(_COLUMNS):
+        raise ValueError(f"positions must be {len(_COLUMNS)} parts of the line, got {positions!r}")
     stops = [int(line_length * position) for position in positions]
 
     def line(fields):
@@ -66,7 +72,7 @@ def plot_network(symbol: Symbol, title="plot", shape=None, hide_weights=True):
     from matplotlib.figure import Figure
 
     shapes = _all_shapes(symbol, shape)
-    nodes = _shown(symbol) if hide_weights else symbol.nodes()
+    nodes = _shown(symbol) if flag(hide_weights, "hide_weights") else symbol.nodes()
     place = _places(nodes)
     width = 1 + max(x for x, _ in place.values())
     height = 1 + max(y for _, y in place.values())
@@ -107,9 +113,13 @@ def parameter_count(node: Node, shapes: dict) -> int:
 
 
 def _all_shapes(symbol, shape):
+    if not isinstance(symbol, Symbol):
+        raise TypeError(f"symbol must be a network such as mx.networks.mlp(), got {symbol!r:.200}")
     if shape is None:
         return {}
-    shapes = symbol.infer_all_shapes(dict(shape))
+    if not isinstance(shape, dict):
+        raise TypeError(f"shape must be a dict such as {{'data': (1, 784)}}, got {shape!r:.200}")
+    shapes = symbol.infer_all_shapes(shape)
     if any(node.name not in shapes for node in symbol.nodes()):
         raise ValueError("Input shape is incomplete: give the shape of each input of the network")
     return shapes
@@ -164,6 +174,13 @@ def plot_predictions(images, probabilities, labels=None, columns=8):
     """
     from matplotlib.figure import Figure
 
+    columns = whole_number(columns, "columns", 1, 100)
+    images, probabilities = np.asarray(images), np.asarray(probabilities)
+    if images.ndim < 3 or probabilities.ndim != 2:
+        raise ValueError(
+            "expected images of shape (N, H, W) and probabilities of shape (N, classes), got "
+            f"{images.shape} and {probabilities.shape}"
+        )
     count = len(images)
     if len(probabilities) != count or (labels is not None and len(labels) != count):
         raise ValueError(

@@ -59,13 +59,14 @@ def take_notebook_as_stored(app, docname, source):
     """
     if not docname.startswith("lessons/"):
         return
-    notebook = json.loads(source[0])
+    # On the site, the lessons' index is the site's.
+    notebook = json.loads(source[0].replace("](README.md)", "](../docs/index.md)"))
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             data.pop("application/vnd.jupyter.widget-view+json", None)
             if "image/png" in data:
-                alt = html.escape(output["metadata"].get("alt", ""))
+                alt = html.escape(output["metadata"].get("image/png", {}).get("alt", ""))
                 address = f"data:image/png;base64,{''.join(data['image/png']).strip()}"
                 output["data"] = {"text/html": f'<img alt="{alt}" src="{address}">'}
         if "outputs" in cell:

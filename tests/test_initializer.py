@@ -128,7 +128,7 @@ def test_create_from_a_name_or_an_instance(name, rule):
     [
         (lambda: mx.init.create("glorot"), "'glorot'; known are .*xavier"),
         (lambda: mx.init.create(5), "unknown initializer 5"),
-        (lambda: mx.init.Uniform(-1), "scale must be a number from 0 on, got -1"),
+        (lambda: mx.init.Uniform(-1), "scale must be a finite number at least 0, got -1"),
         (lambda: mx.init.Normal(math.nan), "sigma must be"),
         (lambda: mx.init.Xavier("cauchy"), "rnd_type must be one of uniform, gaussian"),
         (lambda: mx.init.Xavier(factor_type="both"), "factor_type must be one of avg, in, out"),

@@ -60,7 +60,10 @@ def test_the_sdist_has_what_a_learner_needs_and_the_tests(packed):
     with tarfile.open(packed[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for folder in ("course", "lessons", "tests", "docs", "binder"):
-        assert tracked(folder) <= names
+        # The solutions of the assignments are for teachers, who have the repository.
+        private = ("lessons/assignments/", "tests/assignments/")
+        assert {name for name in tracked(folder) if not name.startswith(private)} <= names
+        assert not any(name.startswith(private) for name in names)
     assert {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"} <= names
 
 

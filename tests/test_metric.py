@@ -261,5 +261,5 @@ def test_top_1_is_accuracy():
 
 
 def test_an_unknown_average():
-    with pytest.raises(ValueError, match="average must be macro or micro, got 'mean'"):
+    with pytest.raises(ValueError, match="average must be one of macro, micro, got 'mean'"):
         mx.metric.F1(average="mean")

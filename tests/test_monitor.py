@@ -86,5 +86,5 @@ def test_a_statistic_of_several_numbers_is_printed_whole(lines):
 
 
 def test_an_interval_of_zero_is_refused():
-    with pytest.raises(ValueError, match="interval must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="interval must be a whole number from 1 on, got 0"):
         mx.mon.Monitor(0)

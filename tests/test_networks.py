@@ -21,5 +21,5 @@ def test_a_shipped_network_can_be_trained_on():
 
 
 def test_a_network_that_does_not_ship_is_an_error():
-    with pytest.raises(ValueError, match="name must be 'mlp' or 'lenet', got 'resnet'"):
+    with pytest.raises(ValueError, match="name must be one of mlp, lenet, got 'resnet'"):
         mx.networks.trained("resnet")

@@ -4,8 +4,13 @@ A check is a function that compares and raises `Wrong` with a hint; `exercise` t
 that prints one line and returns True or False.
 """
 
+import _thread
 import functools
+import os
+import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +32,7 @@ def exercise(title: str):
             try:
                 check(*args, **settings)
             except Wrong as hint:
-                print(f"✗ {title}: {hint}")
+                complain(title, hint)
                 return False
             print(f"✓ {title}: right.")
             return True
@@ -37,31 +42,81 @@ def exercise(title: str):
     return decorate
 
 
+def complain(title: str, hint: object) -> None:
+    """Print that it is not right yet, and why.
+
+    nbgrader's Validate shows of a failed cell only what went to stderr, so there it goes then.
+    """
+    validating = "NBGRADER_VALIDATING" in os.environ
+    print(f"✗ {title}: {hint}", file=sys.stderr if validating else sys.stdout)
+
+
 def call(function: Callable, *args, **settings):
     """What the student's function returns for copies of these arguments.
 
-    Raises Wrong if it raises, is not finished, returns nothing, or writes into its arguments.
+    Raises Wrong if it raises, is not finished, returns nothing, writes into its arguments, or is
+    still running after `time_limit()`. Warnings are not shown: nbgrader gives no points to a cell
+    that writes to stderr.
     """
+    return call_within(time_limit(), function, *args, **settings)
+
+
+def call_within(seconds: float, function: Callable, *args, **settings):
+    """`call` with another limit of time."""
     if not callable(function):
         raise Wrong(
             f"expected a function, got {type(function).__name__}; give its name without brackets"
         )
-    given = [_copy(value) for value in args]
+    given, given_settings = _copy(args), _copy(settings)
     try:
-        result = function(*given, **{key: _copy(value) for key, value in settings.items()})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = _interruptible(seconds, function, given, given_settings)
+    except Wrong:
+        raise
     except NotImplementedError:
         raise Wrong("not yet written; put your code in place of the last line") from None
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise Wrong(
-            f"your code raised {type(error).__name__}: {error} (line {where.lineno}: {where.line})"
-        ) from None
+    except (Exception, SystemExit) as error:
+        raise Wrong(f"your code raised {type(error).__name__}: {error}{_where(error)}") from None
     if result is None:
         raise Wrong("it returned None; does the function end in `return`?")
-    for before, after in zip(args, given, strict=True):
-        if isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True):
-            raise Wrong("it changed the array that it was given; compute a new one instead")
+    if not _same((args, settings), (given, given_settings)):
+        raise Wrong("it changed the array that it was given; compute a new one instead")
     return result
+
+
+def time_limit() -> float:
+    """How many seconds a student's function may run: `COURSE_CHECK_SECONDS`, or 20."""
+    return float(os.environ.get("COURSE_CHECK_SECONDS", 20))
+
+
+def _interruptible(seconds, function, args, settings):
+    """function(*args, **settings), interrupted after some seconds.
+
+    Only in the main thread, since Python interrupts no other; and a loop that numba compiled hears
+    nothing of it, so a check runs such a function uncompiled first.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function(*args, **settings)
+    too_long = threading.Event()
+
+    def interrupt():
+        too_long.set()
+        _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    try:
+        timer.start()
+        try:
+            return function(*args, **settings)
+        finally:
+            timer.cancel()
+            timer.join()  # an interrupt that came too late strikes here, not in the check
+    except KeyboardInterrupt:
+        if not too_long.is_set():
+            raise
+        raise Wrong(f"it was not finished after {seconds:g} s; does each loop end?") from None
 
 
 def expect_shape(got, shape: tuple, what: str = "the result") -> np.ndarray:
@@ -75,6 +130,14 @@ def expect_shape(got, shape: tuple, what: str = "the result") -> np.ndarray:
     if not np.isfinite(array).all():
         raise Wrong(f"{what} holds NaN or infinity; is something divided by 0, or exp too large?")
     return array
+
+
+def expect_parts(got, names: tuple[str, ...]) -> tuple:
+    """`got` as a tuple, if it has one part for each name."""
+    if not isinstance(got, (tuple, list)) or len(got) != len(names):
+        what = f"{len(got)} parts" if isinstance(got, (tuple, list)) else type(got).__name__
+        raise Wrong(f"it should return {', '.join(names)}, got {what}")
+    return tuple(got)
 
 
 def expect_close(
@@ -124,5 +187,35 @@ def _close(a, b, tolerance):
     return bool(np.abs(a - b).max(initial=0) <= tolerance * max(1.0, np.abs(b).max(initial=0)))
 
 
+def _where(error):
+    """The line of the student's code that it came from, not one deep in numpy."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and frame.filename != __file__
+    ]
+    if not frames:  # the call itself failed: the arguments do not fit
+        return ""
+    return f" (line {frames[-1].lineno}: {frames[-1].line})"
+
+
 def _copy(value):
-    return value.copy() if isinstance(value, np.ndarray) else value
+    """Arrays are copied, also those in lists, tuples and dicts; all else is as it was."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    if type(value) is dict:
+        return {key: _copy(part) for key, part in value.items()}
+    return value
+
+
+def _same(before, after):
+    """Whether all arrays hold what they held."""
+    if isinstance(before, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+    if type(before) in (list, tuple):
+        return len(before) == len(after) and all(map(_same, before, after))
+    if type(before) is dict:
+        return before.keys() == after.keys() and all(_same(before[k], after[k]) for k in before)
+    return True

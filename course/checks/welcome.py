@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.checks.exercise import Wrong, call, exercise, expect_close
+from course.checks.exercise import Wrong, call, exercise, expect_close, expect_shape, expect_shape
 
 
 @exercise("ink")
@@ -48,10 +48,11 @@ def read_if_sure(function, seed=0):
         digit = int(generator.integers(10))
         probabilities = np.full(10, (1 - sure) / 9)
         probabilities[digit] = sure
-        got = call(function, probabilities)
+        what = f"the answer for a digit with {sure:.0%}"
+        got = expect_shape(call(function, probabilities), (), what)
         right = digit if sure >= 0.9 else -1
         if sure == 0.9 and got == -1:
             raise Wrong("exactly 90 % is sure enough: compare with >=")
         if right == -1 and got == digit:
             raise Wrong(f"with {sure:.0%} it is not sure enough: return -1")
-        expect_close(got, right, f"the answer for a digit with {sure:.0%}")
+        expect_close(got, right, what)

@@ -91,6 +91,8 @@ def _try(url, file, part) -> str | None:
     """Bring `part` to completion from one mirror: None, or why that failed."""
     import requests
 
+    if part.is_symlink():  # never write to where somebody else's link leads
+        part.unlink()
     have = part.stat().st_size if part.exists() else 0
     if have >= file.size:
         part.unlink()
@@ -131,10 +133,13 @@ def _receive(response, file, part, have) -> str | None:
     from tqdm import tqdm
     from urllib3.exceptions import HTTPError
 
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that would stay when the download is over
+
     begin = time.monotonic()
     received = 0
-    bar = tqdm(
-        desc=file.name, total=file.size, initial=have, unit="B", unit_scale=True,
+    bar = Bar(
+        desc=file.name, total=file.size, initial=have, unit="B", unit_scale=True, miniters=1,
         disable=None, file=sys.stderr, leave=False,
     )  # fmt: skip
     try:

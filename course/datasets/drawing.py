@@ -1,7 +1,8 @@
 """Drawings made into pictures like those of MNIST.
 
 MNIST's digits were scaled to fit a box of 20 × 20 pixels, keeping their proportions, and placed
-so that their centre of mass is the centre of a 28 × 28 picture (LeCun et al., 1998, section III.A).
+so that their centre of mass is the centre of a 28 × 28 picture (LeCun et al., 1998, section III.A):
+in the files, the middle of the pixel in row 14 and column 14, counted from 0.
 A network that was trained on such pictures reads only such pictures well.
 """
 
@@ -9,6 +10,7 @@ import numpy as np
 
 _BOX = 20
 _SIZE = 28
+_CENTRE = 14.5  # pixels from the edge
 
 
 def rasterise(strokes, pen: float = 0.08, size: int = 112) -> np.ndarray:
@@ -55,8 +57,8 @@ def like_mnist(picture: np.ndarray) -> np.ndarray:
     mass = small.sum()
     centre_row = (small.sum(axis=1) @ (np.arange(height) + 0.5)) / mass
     centre_column = (small.sum(axis=0) @ (np.arange(width) + 0.5)) / mass
-    top = int(np.clip(round(_SIZE / 2 - centre_row), 0, _SIZE - height))
-    left = int(np.clip(round(_SIZE / 2 - centre_column), 0, _SIZE - width))
+    top = int(np.clip(round(_CENTRE - centre_row), 0, _SIZE - height))
+    left = int(np.clip(round(_CENTRE - centre_column), 0, _SIZE - width))
     result = np.zeros((_SIZE, _SIZE), np.float32)
     result[top : top + height, left : left + width] = small
     return result

@@ -22,6 +22,7 @@ DTYPES = {
 }
 # A byte of a gzip file can stand for at most 1032 bytes (the limit of its method, deflate).
 MOST_EXPANSION = 1032
+PIECE = 1 << 18  # bytes at a time, since gzip holds all that it is asked for once more
 
 
 class IdxError(ValueError):
@@ -35,6 +36,8 @@ def read_idx(path: str | Path) -> np.ndarray:
     memory than the file's own size allows for.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise IdxError(f"{path}: expected a file, found a folder, a pipe or a device")
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -79,7 +82,7 @@ def _parse(file, path, most):
     buffer = memoryview(array.reshape(-1).view(np.uint8)) if count else memoryview(b"")
     got = 0
     while got < count:
-        piece = file.readinto(buffer[got:])
+        piece = file.readinto(buffer[got : got + PIECE])
         if not piece:
             raise IdxError(
                 f"{path}: cut short at byte {begin + got}: its header {shape} promises "

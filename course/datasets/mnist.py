@@ -82,13 +82,13 @@ def find(files: dict[str, RemoteFile] = FILES) -> dict[str, Path]:
     missing = {key: file for key, file in files.items() if found[key] is None}
     if not missing:
         return found
-    folder = cache_folder()
+    folder = _usual_cache()  # whoever it belongs to: sound files need not be written
     for key, file in list(missing.items()):
         if file.is_at(folder / file.name):
             found[key] = folder / file.name
             del missing[key]
     if missing:
-        found |= _download(missing, folder)
+        found |= _download(missing, cache_folder())
     return found
 
 
@@ -109,11 +109,15 @@ def _given(file: RemoteFile) -> Path | None:
     return unpacked if unpacked.exists() else None
 
 
-def cache_folder() -> Path:
-    """The user's cache folder for the data, or a temporary one, with a warning."""
+def _usual_cache() -> Path:
     import platformdirs
 
-    folder = Path(platformdirs.user_cache_dir("neural-network-course")) / "mnist"
+    return Path(platformdirs.user_cache_dir("neural-network-course")) / "mnist"
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for the data, or a temporary one, with a warning."""
+    folder = _usual_cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

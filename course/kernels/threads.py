@@ -113,6 +113,8 @@ if "numba" not in sys.modules and (
 
 import numba  # noqa: E402  (reads NUMBA_NUM_THREADS when it is imported)
 
+from course.kernels.interrupts import uninterrupted  # noqa: E402
+
 _threads = min(_threads, numba.config.NUMBA_NUM_THREADS)
 
 
@@ -145,18 +147,18 @@ class _BlasOnOneThread:
     """
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._blocks = 0
         self._libraries = None
 
     def __enter__(self):
-        with self._lock:
+        with self.lock:
             if self._blocks == 0:
                 self._limit = self._find_libraries().limit(limits=1)
             self._blocks += 1
 
     def __exit__(self, *exception):
-        with self._lock:
+        with self.lock:
             self._blocks -= 1
             if self._blocks == 0:
                 self._limit.restore_original_limits()
@@ -172,11 +174,14 @@ class _BlasOnOneThread:
 
 
 class _Computing:
-    """Holds the kernels for one Python thread, with their number of threads.
+    """Holds the kernels for one Python thread, with their number of threads. Ctrl-C waits.
 
     One at a time: under numba's work queue two would end the process. Who has waited gets them
     next, so that a picture that asks for one prediction need not wait until training ends. numba's
     setting is put back when the outermost block ends.
+
+    A fork waits too, so that the child finds no kernel half way. Raises RuntimeError in a child
+    that could not go on.
     """
 
     def __init__(self):
@@ -184,15 +189,13 @@ class _Computing:
         self._next = threading.Lock()
         self._holder = None
         self._depth = 0
+        self._orphaned = False
 
     def __enter__(self):
-        if self._holder == threading.get_ident():
-            self._lock.acquire()
-        else:
-            # Whoever waits for the kernels holds `_next`: who has just left them queues behind.
-            with self._next:
-                self._lock.acquire()
-            self._holder = threading.get_ident()
+        if self._orphaned:
+            raise RuntimeError(ORPHANED)
+        uninterrupted.__enter__()
+        self._take()
         if self._depth == 0:
             blas_on_one_thread.__enter__()
             self._numba_threads = numba.get_num_threads()
@@ -206,9 +209,59 @@ class _Computing:
             if self._numba_threads != _threads:
                 numba.set_num_threads(self._numba_threads)
             blas_on_one_thread.__exit__()
+        self._give()
+        uninterrupted.__exit__()
+
+    def _take(self):
+        if self._holder == threading.get_ident():
+            self._lock.acquire()
+        else:
+            # Whoever waits for the kernels holds `_next`: who has just left them queues behind.
+            with self._next:
+                self._lock.acquire()
+            self._holder = threading.get_ident()
+
+    def _give(self):
+        if self._depth == 0:
             self._holder = None
         self._lock.release()
 
+    def before_fork(self):
+        """No other thread is in a kernel, or holds a lock, when the process is copied."""
+        self._take()
+        blas_on_one_thread.lock.acquire()
+
+    def after_fork_in_parent(self):
+        """Go on."""
+        blas_on_one_thread.lock.release()
+        self._give()
+
+    def after_fork_in_child(self):
+        """Forget the other threads, which have no copy here."""
+        self._next = threading.Lock()
+        blas_on_one_thread.lock.release()
+        self._give()
+        self._orphaned = _uses_gnu_openmp()
+
+
+def _uses_gnu_openmp() -> bool:
+    try:
+        return sys.platform == "linux" and numba.threading_layer() == "omp"
+    except ValueError:  # no parallel kernel has run yet
+        return False
+
+
+ORPHANED = (
+    "this process is a fork of one in which kernels had run, and OpenMP, which numba uses here, "
+    "cannot go on in a fork: start the workers with multiprocessing.get_context('spawn'), or set "
+    "NUMBA_THREADING_LAYER=workqueue before Python starts"
+)
 
 blas_on_one_thread = _BlasOnOneThread()
 computing = _Computing()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=computing.before_fork,
+        after_in_parent=computing.after_fork_in_parent,
+        after_in_child=computing.after_fork_in_child,
+    )

@@ -23,7 +23,7 @@ class Activation(Layer):
 
     def __init__(self, act_type, name=None):
         super().__init__(name)
-        if act_type not in _FUNCTIONS:
+        if not isinstance(act_type, str) or act_type not in _FUNCTIONS:
             raise ValueError(
                 f"unknown act_type {act_type!r}: it must be one of {', '.join(ACTIVATION_TYPES)}"
             )

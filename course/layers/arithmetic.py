@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from course.layers.base import Layer, ShapeError, Shapes, times, whole_number
+from course.arguments import number, whole_number
+from course.layers.base import Layer, ShapeError, Shapes, times
 
 
 class _TwoInputs(Layer):
@@ -65,7 +66,7 @@ class _WithScalar(Layer):
 
     def __init__(self, scalar, name=None):
         super().__init__(name)
-        self.scalar = float(scalar)
+        self.scalar = number(scalar, "scalar")
 
     def infer_shape(self, data):
         return Shapes((data,), {}, {}, data)
@@ -115,7 +116,7 @@ class Concat(Layer):
     def __init__(self, num_args, dim=1, name=None):
         super().__init__(name)
         self.dim = whole_number(dim, "dim", 0)
-        count = whole_number(num_args, "num_args", 1)
+        count = whole_number(num_args, "num_args", 1, 10_000)
         self.input_names = tuple(f"arg{k}" for k in range(count))
 
     def infer_shape(self, *inputs):

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from course import initializer
+from course.arguments import given_name, numeric
 from course.kernels.threads import computing
 
+EMPTY = "an array of shape {} holds no numbers; is the batch empty?"
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -28,37 +30,15 @@ def times(shape) -> str:
     return "×".join(map(str, shape))
 
 
-def pair(value, default: int, name: str, least: int) -> tuple[int, int]:
-    """(rows, columns) from a pair, a single number or None.
-
-    Raises ValueError unless both are whole numbers from `least` on.
-    """
-    if value is None or value == ():
-        return (default, default)
-    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in both)
-    if len(both) != 2 or not whole or min(both) < least:
-        raise ValueError(
-            f"{name} must be a pair (rows, columns) of whole numbers from {least} on, got {value!r}"
-        )
-    return (int(both[0]), int(both[1]))
-
-
-def whole_number(value, name: str, least: int) -> int:
-    """`value` as an int. Raises ValueError unless it is a whole number from `least` on."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}")
-    return int(value)
-
-
-def kernel_ready(array, dtype) -> np.ndarray:
+def kernel_ready(array, dtype, name: str = "an input") -> np.ndarray:
     """The array as kernels take it: C-contiguous, of this dtype, and writable.
 
-    For an array that must not be written to numba would compile each kernel once more; a copy
-    costs far less.
+    For an array that must not be written to, or that begins at an odd place, numba would compile
+    each kernel once more; a copy costs far less. Raises TypeError, with the name, for an array of
+    anything but numbers.
     """
-    ready = np.ascontiguousarray(array, dtype)
-    return ready if ready.flags.writeable else ready.copy()
+    ready = np.ascontiguousarray(numeric(array, name), dtype)
+    return ready if ready.flags.carray else ready.copy()
 
 
 class Layer:
@@ -80,7 +60,7 @@ class Layer:
     is_loss = False  # the gradient starts here: backward takes none
 
     def __init__(self, name: str | None = None):
-        self.name = name or type(self).__name__.lower()
+        self.name = given_name(name, "layer") or type(self).__name__.lower()
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
         self.states: dict[str, np.ndarray] = {}
@@ -125,10 +105,13 @@ class Layer:
         if len(inputs) != len(self.input_names):
             expected = ", ".join(self.input_names)
             raise TypeError(f"{self.name}: expected the inputs ({expected}), got {len(inputs)}")
-        arrays = [np.asarray(array) for array in inputs]
+        names = [f"{self.name}: {key}" for key in self.input_names]
+        arrays = [numeric(array, name) for array, name in zip(inputs, names, strict=True)]
         dtype = arrays[0].dtype if arrays[0].dtype in FLOATS else FLOATS[0]
         arrays = [kernel_ready(array, dtype) for array in arrays]
         shapes = self.infer_shape(*(array.shape for array in arrays))
+        if 0 in shapes.inputs[0]:
+            raise ShapeError(f"{self.name}: {EMPTY.format(shapes.inputs[0])}")
         self._fill_in(shapes, dtype)
         if self._prepared != (shapes, dtype):
             self.prepare(shapes, dtype)
@@ -155,7 +138,7 @@ class Layer:
                     f"{self.name}: expected the gradient of an output of shape "
                     f"{self._out.shape}, got {np.shape(d_out)}"
                 )
-            d_out = kernel_ready(d_out, self._out.dtype)
+            d_out = kernel_ready(d_out, self._out.dtype, f"{self.name}: the output's gradient")
         self.grads = {key: np.empty_like(value) for key, value in self.params.items()}
         d_inputs = [np.empty_like(array) for array in self._inputs]
         with computing:
@@ -171,7 +154,7 @@ class Layer:
                     arrays[key] = np.empty(shape, dtype)
                     rule(key, arrays[key])
                 self.check_param(key, np.shape(arrays[key]), shape)
-                arrays[key] = kernel_ready(arrays[key], dtype)
+                arrays[key] = kernel_ready(arrays[key], dtype, f"{self.name}: {key}")
 
     def check_param(self, key: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         """Raise ShapeError if a parameter has not the shape that the inputs ask for."""

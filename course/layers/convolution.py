@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from course.arguments import flag, pair, whole_number
 from course.kernels import convolution
 from course.kernels.threads import get_num_threads
-from course.layers.base import Layer, ShapeError, Shapes, pair, whole_number
+from course.layers.base import Layer, ShapeError, Shapes
 
 
 class Convolution(Layer):
@@ -34,7 +35,7 @@ class Convolution(Layer):
         self.pad = pair(pad, 0, "pad", 0)
         self.num_filter = whole_number(num_filter, "num_filter", 1)
         self.num_group = whole_number(num_group, "num_group", 1)
-        self.param_names = ("weight",) if no_bias else ("weight", "bias")
+        self.param_names = ("weight",) if flag(no_bias, "no_bias") else ("weight", "bias")
         if self.num_filter % self.num_group:
             raise ValueError(
                 f"num_filter must be a multiple of num_group, got {num_filter} and {num_group}"

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
+from course.arguments import flag, whole_number
 from course.kernels import dense
 from course.kernels.threads import get_num_threads
-from course.layers.base import Layer, ShapeError, Shapes, times, whole_number
+from course.layers.base import Layer, ShapeError, Shapes, times
 
 
 class Flatten(Layer):
@@ -37,8 +38,8 @@ class FullyConnected(Layer):
     def __init__(self, num_hidden, no_bias=False, flatten=True, name=None):
         super().__init__(name)
         self.num_hidden = whole_number(num_hidden, "num_hidden", 1)
-        self.flatten = flatten
-        self.param_names = ("weight",) if no_bias else ("weight", "bias")
+        self.flatten = flag(flatten, "flatten")
+        self.param_names = ("weight",) if flag(no_bias, "no_bias") else ("weight", "bias")
 
     def infer_shape(self, data):
         if len(data) < 2:

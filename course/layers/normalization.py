@@ -3,6 +3,7 @@
 import numpy as np
 
 from course import random
+from course.arguments import flag, number
 from course.layers.base import Layer, ShapeError, Shapes
 
 
@@ -20,14 +21,14 @@ class BatchNorm(Layer):
 
     def __init__(self, eps=1e-3, momentum=0.9, fix_gamma=True, use_global_stats=False, name=None):
         super().__init__(name)
-        if not eps > 0:
+        self.eps = number(eps, "eps")
+        if self.eps <= 0:
             raise ValueError(f"eps must be positive, got {eps!r}")
-        if not 0 <= momentum <= 1:
+        self.momentum = number(momentum, "momentum")
+        if not 0 <= self.momentum <= 1:
             raise ValueError(f"momentum must be between 0 and 1, got {momentum!r}")
-        self.eps = eps
-        self.momentum = momentum
-        self.fix_gamma = fix_gamma
-        self.use_global_stats = use_global_stats
+        self.fix_gamma = flag(fix_gamma, "fix_gamma")
+        self.use_global_stats = flag(use_global_stats, "use_global_stats")
 
     def infer_shape(self, data):
         if len(data) < 2:
@@ -86,9 +87,7 @@ class Dropout(Layer):
 
     def __init__(self, p=0.5, name=None):
         super().__init__(name)
-        if not 0 <= p < 1:
-            raise ValueError(f"p must be at least 0 and below 1, got {p!r}")
-        self.p = p
+        self.p = number(p, "p", low=0, below=1)
 
     def infer_shape(self, data):
         return Shapes((data,), {}, {}, data)

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from course.arguments import choice, flag, pair
 from course.kernels import pooling
-from course.layers.base import Layer, ShapeError, Shapes, pair
+from course.layers.base import Layer, ShapeError, Shapes
 
 POOL_TYPES = ("max", "avg", "sum")
 CONVENTIONS = ("valid", "full")
@@ -32,23 +33,16 @@ class Pooling(Layer):
         name=None,
     ):
         super().__init__(name)
-        if pool_type not in POOL_TYPES:
-            raise ValueError(f"pool_type must be one of {', '.join(POOL_TYPES)}, got {pool_type!r}")
-        if pooling_convention not in CONVENTIONS:
-            raise ValueError(
-                f"pooling_convention must be one of {', '.join(CONVENTIONS)}, "
-                f"got {pooling_convention!r}"
-            )
-        if kernel is None and not global_pool:
+        self.pool_type = choice(pool_type, "pool_type", POOL_TYPES)
+        self.global_pool = flag(global_pool, "global_pool")
+        self.pooling_convention = choice(pooling_convention, "pooling_convention", CONVENTIONS)
+        self.count_include_pad = flag(count_include_pad, "count_include_pad")
+        if kernel is None and not self.global_pool:
             raise ValueError("kernel is missing: give a pair (rows, columns) or global_pool=True")
         self.kernel = pair(kernel, 1, "kernel", 1)
         self.stride = pair(stride, 1, "stride", 1)
         self.pad = pair(pad, 0, "pad", 0)
-        self.pool_type = pool_type
-        self.global_pool = global_pool
-        self.pooling_convention = pooling_convention
-        self.count_include_pad = count_include_pad
-        if not global_pool and any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+        if not self.global_pool and any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
             raise ValueError(
                 f"pad must be smaller than kernel, got pad {self.pad} and kernel {self.kernel}"
             )

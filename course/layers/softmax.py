@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from course.arguments import choice, flag, number
 from course.kernels import softmax
 from course.layers.base import Layer, ShapeError, Shapes
 
@@ -48,14 +49,10 @@ class SoftmaxOutput(Layer):
         self, grad_scale=1.0, ignore_label=-1, use_ignore=False, normalization="null", name=None
     ):
         super().__init__(name)
-        if normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"normalization must be one of {', '.join(NORMALIZATIONS)}, got {normalization!r}"
-            )
-        self.grad_scale = float(grad_scale)
-        self.ignore_label = ignore_label
-        self.use_ignore = use_ignore
-        self.normalization = normalization
+        self.grad_scale = number(grad_scale, "grad_scale")
+        self.ignore_label = number(ignore_label, "ignore_label")
+        self.use_ignore = flag(use_ignore, "use_ignore")
+        self.normalization = choice(normalization, "normalization", NORMALIZATIONS)
 
     def infer_shape(self, data, label=None):
         if len(data) != 2:

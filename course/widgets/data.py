@@ -6,7 +6,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from course.datasets import augment
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer, one_of
 from course.widgets.picture import Picture
 from course.widgets.theme import new_figure
 from course.widgets.tiles import Tiles
@@ -22,7 +22,7 @@ CHANGES = {
 }
 
 
-class DataBrowser(Explorer):
+class DataBrowser(DigitExplorer):
     """Digits by class, page by page; one of them large, with the number under the pointer.
 
     images (N, C, H, W), labels (N,). `show_class` is 'all' or a class from '0' to '9'; `page`
@@ -33,24 +33,16 @@ class DataBrowser(Explorer):
 
     show_class = traitlets.Unicode("all")
     page = traitlets.Int(0, min=0)
-    digit = traitlets.Int(0, min=0)
     change = traitlets.Enum(list(CHANGES), "none")
 
     def __init__(self, images, labels):
-        self._images, self._labels = np.asarray(images, np.float32), np.asarray(labels).astype(int)
-        if len(self._images) != len(self._labels) or len(self._images) == 0:
-            raise ValueError(
-                f"expected as many labels as images, and at least one, got {len(labels)} and "
-                f"{len(images)}"
-            )
-        super().__init__()
+        super().__init__(images, labels)
         self._picture = Picture(
             scale=1.5, clickable=True, watches_pointer=True, hint="click a digit to see it large"
         )
         self._picture.observe(self._choose, "clicked")
         self._picture.observe(self._point, "pointed")
-        classes = ["all", *map(str, np.unique(self._labels))]
-        shown = ipywidgets.Dropdown(options=classes, description="class")
+        shown = ipywidgets.Dropdown(options=self._classes(), description="class")
         self._pages = ipywidgets.BoundedIntText(0, 0, 0, description="page")
         digit = ipywidgets.BoundedIntText(0, 0, len(self._images) - 1, description="digit no.")
         change = ipywidgets.Dropdown(options=list(CHANGES), description="change")
@@ -60,7 +52,8 @@ class DataBrowser(Explorer):
         traitlets.link((self, "change"), (change, "value"))
         boxes = [shown, self._pages, digit, change]
         for box in boxes:
-            box.layout.width = "230px"
+            box.layout.width = "195px"
+            box.style.description_width = "60px"
         self._says = ipywidgets.HTML()
         self._pixel = ipywidgets.HTML()
         controls = ipywidgets.HBox(boxes, layout={"flex_flow": "row wrap"})
@@ -68,6 +61,13 @@ class DataBrowser(Explorer):
         self.observe(self._first_page, "show_class")
         self.observe(self._redraw, ["show_class", "page", "digit", "change"])
         self._redraw()
+
+    def _classes(self):
+        return ["all", *map(str, np.unique(self._labels))]
+
+    @traitlets.validate("show_class")
+    def _check_class(self, proposal):
+        return one_of(proposal.value, self._classes(), "class")
 
     def chosen(self) -> np.ndarray:
         """Indices of the digits of the class."""

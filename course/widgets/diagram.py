@@ -10,7 +10,7 @@ from course import random
 from course.executor import Executor
 from course.layers.base import times
 from course.visualization import parameter_count
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer, one_of
 from course.widgets.inspector import Inspector
 from course.widgets.picture import Picture
 from course.widgets.theme import COLOURS, new_figure
@@ -19,7 +19,7 @@ _BATCH = 100
 _BOX_COLOURS = {"FullyConnected": "#F6CF8F", "Convolution": "#F6CF8F", "Pooling": "#A5DBC8"}
 
 
-class NetworkDiagram(Explorer):
+class NetworkDiagram(DigitExplorer):
     """The layers of a module with their shapes and parameter counts; `layer` is the open one.
 
     images (N, C, H, W), labels (N,): the first hundred go through the network, forward and back,
@@ -31,18 +31,11 @@ class NetworkDiagram(Explorer):
     layer = traitlets.Unicode()
 
     def __init__(self, module, images, labels):
-        self._images = np.asarray(images, np.float32)[:_BATCH]
-        self._labels = np.asarray(labels)[:_BATCH]
-        if len(self._images) != len(self._labels) or len(self._images) == 0:
-            raise ValueError(
-                f"expected as many labels as images, and at least one, got {len(labels)} and "
-                f"{len(images)}"
-            )
         self._inspector = Inspector(module)
         self._nodes = [node for node in module.symbol.nodes() if node.op is not None]
         shape = (1, *self._inspector.image_shape)
         self._shapes = module.symbol.infer_all_shapes({module.data_names[0]: shape})
-        super().__init__(layer=self._nodes[0].name)
+        super().__init__(images, labels, most=_BATCH, layer=self._nodes[0].name)
         box = ipywidgets.Dropdown(options=[node.name for node in self._nodes], description="layer")
         traitlets.link((self, "layer"), (box, "value"))
         self._picture = Picture(scale=1.5, clickable=True, hint="click a layer to open it")
@@ -51,6 +44,10 @@ class NetworkDiagram(Explorer):
         self.children = [box, self._picture, self._says]
         self.observe(self._redraw, "layer")
         self.refresh()
+
+    @traitlets.validate("layer")
+    def _check_layer(self, proposal):
+        return one_of(proposal.value, [node.name for node in self._nodes], "layer")
 
     def refresh(self) -> None:
         """Go through the network again, with the module's present parameters."""
@@ -98,11 +95,6 @@ class NetworkDiagram(Explorer):
                 self.layer = self._nodes[row].name
 
     def _redraw(self, change=None):
-        if self.layer not in [node.name for node in self._nodes]:
-            raise ValueError(
-                f"there is no layer {self.layer!r}; there are "
-                + ", ".join(node.name for node in self._nodes)
-            )
         self._picture.show(self.figure(), self.description())
         self._says.value = f"<div role='status'>{self.description()}</div>"
 

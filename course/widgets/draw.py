@@ -4,6 +4,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from course.datasets.drawing import like_mnist, rasterise
@@ -35,19 +36,14 @@ class DrawDigit(Explorer):
         self._inspectors: dict[str, Inspector] = as_inspectors(modules)
         self.pad = Pad()
         self._picture = Picture(scale=1.5)
-        self._undo = ipywidgets.Button(description="Undo", icon="undo")
-        self._clear = ipywidgets.Button(description="Clear", icon="trash")
         self._prepare = ipywidgets.Checkbox(
             True, description="centre and scale like MNIST", indent=False
         )
         self._says = ipywidgets.HTML()
         super().__init__()
-        self._undo.on_click(lambda _: self.pad.undo())
-        self._clear.on_click(lambda _: self.pad.clear())
         traitlets.link((self, "strokes"), (self.pad, "strokes"))
         traitlets.link((self, "like_mnist"), (self._prepare, "value"))
-        buttons = ipywidgets.HBox([self._undo, self._clear])
-        left = ipywidgets.VBox([self.pad, buttons, self._prepare])
+        left = ipywidgets.VBox([self.pad, self._prepare])
         self.children = [
             ipywidgets.HBox([left, self._picture], layout={"flex_flow": "row wrap"}),
             self._says,
@@ -77,10 +73,12 @@ class DrawDigit(Explorer):
     def figure(self) -> Figure:
         """The drawing as the network gets it, and a bar for each digit's probability."""
         count = len(self._inspectors)
-        figure = new_figure(3 + 2.4 * count, 3.1)
-        digit, *bars = figure.subplots(1, 1 + count, width_ratios=[3] + [2.4] * count)
+        # Beside the pad even where a file browser takes its part of 1280 pixels.
+        figure = new_figure(2.2 + 1.55 * count, 3)
+        digit, *bars = figure.subplots(1, 1 + count, width_ratios=[2.2] + [1.55] * count)
         digit.imshow(self.drawing, cmap="gray_r", vmin=0, vmax=1)
-        digit.set(title="what the network gets", xticks=[0, 27], yticks=[0, 27])
+        digit.set_title("what it gets", fontsize=11)
+        digit.set(xticks=[0, 27], yticks=[0, 27])
         if self.like_mnist:
             digit.add_patch(_box())
         for axes, colour, (name, values) in zip(
@@ -88,7 +86,8 @@ class DrawDigit(Explorer):
         ):
             shown = values if self.strokes else np.zeros(10)
             axes.barh(_CLASSES, shown, color=colour)
-            axes.set(title=name, xlim=(0, 1), yticks=_CLASSES, xlabel="probability")
+            axes.set(xlim=(0, 1), yticks=_CLASSES, xlabel="probability")
+            axes.set_title(name, fontsize=11)
             axes.xaxis.set_major_formatter(PercentFormatter(1))
             axes.set_xticks([0, 0.5, 1])
             axes.invert_yaxis()
@@ -107,6 +106,4 @@ class DrawDigit(Explorer):
 
 def _box():
     """The 20 × 20 pixels that the digit was scaled to, where they would be if it were centred."""
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((3.5, 3.5), 20, 20, fill=False, edgecolor="#0072B2", linestyle=":")
+    return Rectangle((4, 4), 20, 20, fill=False, edgecolor="#0072B2", linestyle=":")

@@ -3,10 +3,11 @@
 import base64
 
 import ipywidgets
+import numpy as np
+import traitlets
 from matplotlib.figure import Figure
 
 from course.visualization import png
-from course.widgets.picture import Picture
 
 
 class Explorer(ipywidgets.VBox):
@@ -43,8 +44,41 @@ class Explorer(ipywidgets.VBox):
         return bundle, {"image/png": {"alt": self.description()}}
 
 
-def picture_of(explorer: Explorer, **settings) -> Picture:
-    """A Picture that shows the explorer's figure."""
-    picture = Picture(**settings)
-    picture.show(explorer.figure(), explorer.description())
-    return picture
+class DigitExplorer(Explorer):
+    """An Explorer of digits: images (N, C, H, W), labels (N,).
+
+    `digit` is the index of the one that is looked at. The first `most` digits are used. Raises
+    ValueError for other shapes, and for fewer than `least`.
+    """
+
+    digit = traitlets.Int(0, min=0)
+
+    def __init__(self, images, labels, most=None, least=1, **settings):
+        images, labels = np.asarray(images, np.float32), np.asarray(labels)
+        if len(images) != len(labels) or len(images) < least:
+            raise ValueError(
+                f"expected as many labels as images, and at least {least}, got {len(labels)} and "
+                f"{len(images)}"
+            )
+        if images.ndim != 4 or labels.ndim != 1:
+            raise ValueError(
+                "expected images of shape (N, C, H, W) and labels of shape (N,), got "
+                f"{images.shape} and {labels.shape}"
+            )
+        self._images, self._labels = images[:most], labels[:most].astype(int)
+        super().__init__(**settings)
+
+    @traitlets.validate("digit")
+    def _check_digit(self, proposal):
+        if proposal.value >= len(self._images):
+            raise traitlets.TraitError(
+                f"digit must be from 0 to {len(self._images) - 1}, got {proposal.value}"
+            )
+        return proposal.value
+
+
+def one_of(value: str, names, what: str) -> str:
+    """The value. Raises TraitError unless it is one of the names."""
+    if value not in names:
+        raise traitlets.TraitError(f"there is no {what} {value!r}; there are {', '.join(names)}")
+    return value

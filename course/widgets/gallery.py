@@ -30,8 +30,8 @@ class Gallery(Explorer):
         self._makers = {
             "Draw a digit": lambda: draw,
             "Train": lambda: _trainer(mnist),
-            "Feature maps": lambda: FeatureMaps(lenet, *digits, drawing=draw),
-            "Convolution": lambda: ConvolutionSteps(digits[0][0]),
+            "Filters": lambda: FeatureMaps(lenet, *digits, drawing=draw),
+            "Convolution": lambda: ConvolutionSteps(digits[0][0], position=245),
             "Surgery": lambda: Surgery(lenet, *digits),
             "Map of digits": lambda: DigitMap(lenet, *digits),
             "Mistakes": lambda: Mistakes(trained["MLP"], *digits),
@@ -39,8 +39,10 @@ class Gallery(Explorer):
             "The network": lambda: NetworkDiagram(lenet, *digits),
         }
         self.widgets: dict[str, Explorer] = {}
-        waiting = [ipywidgets.HTML("One moment …") for _ in self._makers]
-        self.tabs = ipywidgets.Tab(waiting, titles=tuple(self._makers))
+        # A box for each, filled later: were the tab's own children exchanged, the page would
+        # make all that follow anew.
+        boxes = [ipywidgets.VBox([ipywidgets.HTML("One moment …")]) for _ in self._makers]
+        self.tabs = ipywidgets.Tab(boxes, titles=tuple(self._makers))
         super().__init__([self.tabs])
         self.tabs.observe(self._fill_tab, "selected_index")
         self.tabs.selected_index = 0
@@ -61,9 +63,7 @@ class Gallery(Explorer):
         name = list(self._makers)[index]
         if name not in self.widgets:
             self.widgets[name] = self._makers[name]()
-            children = list(self.tabs.children)
-            children[index] = self.widgets[name]
-            self.tabs.children = children
+            self.tabs.children[index].children = [self.widgets[name]]
 
     def _opened(self):
         return self.widgets[list(self._makers)[self.tabs.selected_index or 0]]

@@ -1,6 +1,7 @@
 """Live training curves: a callback for `fit`, redrawn without flicker while it runs."""
 
 import time
+import weakref
 from html import escape
 from itertools import cycle
 
@@ -48,6 +49,7 @@ class LivePlot(Explorer):
         if not share > 0:
             raise ValueError(f"share must be above 0, got {share!r}")
         self.runs: dict[str, Run] = {}
+        self._owners: dict[str, weakref.ref] = {}  # the module behind each name
         # Most of it for the pictures: measuring a batch is a thousand times faster than drawing.
         self._measuring = _Budget(share / 4)
         self._drawing = _Budget(share * 3 / 4)
@@ -66,13 +68,13 @@ class LivePlot(Explorer):
         A second `fit` of the same module goes on with its curves; another module under the same
         name begins them anew.
         """
-        owner, ends = [], []  # the module that fits, and its num_epoch
+        ends = []  # the num_epoch of the fit
 
         def after_batch(param):
             loop = param.locals
-            if owner != [loop["self"]] and (owner or name in self.runs):
+            if self._owners.get(name) != weakref.ref(loop["self"]):
                 self.forget(name)
-            owner[:] = [loop["self"]]
+                self._owners[name] = weakref.ref(loop["self"])
             total = _length(loop["train_data"])
             left = (loop["num_epoch"] - param.epoch) * total - param.nbatch - 1 if total else None
             batch = loop["batch"]
@@ -84,12 +86,13 @@ class LivePlot(Explorer):
                 pause=param.nbatch == 0,
             )
             if param.nbatch + 1 == total:
-                self.after_epoch(name, train=param.eval_metric.get_global()[1], left=left)
+                last = left == 0 and loop["eval_data"] is None
+                self.after_epoch(name, train=param.eval_metric.get_global()[1], last=last)
             ends[:] = [loop["num_epoch"]]
 
         def after_score(param):
-            left = 0 if [param.epoch + 1] == ends else None
-            self.after_epoch(name, validation=param.eval_metric.get_global()[1], left=left)
+            last = [param.epoch + 1] == ends
+            self.after_epoch(name, validation=param.eval_metric.get_global()[1], last=last)
 
         return {"batch_end_callback": after_batch, "eval_end_callback": after_score}
 
@@ -102,6 +105,7 @@ class LivePlot(Explorer):
     def forget(self, name: str) -> None:
         """Begin the curves of this name anew."""
         self.runs.pop(name, None)
+        self._owners.pop(name, None)
 
     def after_batch(self, name, outputs, labels, left=None, pause=False) -> None:
         """Count a batch: `outputs()` gives its probabilities (N, classes), `labels` (N,).
@@ -112,17 +116,19 @@ class LivePlot(Explorer):
         if name not in self.runs:
             self.runs[name] = Run(name)
             if not self._shown:
+                self._shown = True
                 display(self)
         run, now = self.runs[name], time.perf_counter()
         run.count(len(labels), 0 if pause else now - self._last)
         if self._measuring.allows(now) or left == 0:
             run.measure(outputs(), labels)
             self._measuring.spend(now)
-        self._draw_in_time(name, left)
+        if self._drawing.allows(now):
+            self._draw(name, left)
         self._last = time.perf_counter()
 
-    def after_epoch(self, name, train=None, validation=None, left=None) -> None:
-        """The accuracies of an epoch that has ended."""
+    def after_epoch(self, name, train=None, validation=None, last=False) -> None:
+        """The accuracies of an epoch that has ended; `last`: nothing comes after it."""
         if name not in self.runs:
             return
         run = self.runs[name]
@@ -130,7 +136,8 @@ class LivePlot(Explorer):
             run.train.add(run.batches, train)
         if validation is not None:
             run.validation.add(run.batches, validation)
-        self._draw_in_time(name, left)
+        if last or self._drawing.allows(time.perf_counter()):
+            self._draw(name)
 
     # ---- what it shows
 
@@ -139,12 +146,10 @@ class LivePlot(Explorer):
         self._picture.show(self.figure(), self.description())
         self._status.value = f"<div role='status'>{escape(status or self.description())}</div>"
 
-    def _draw_in_time(self, name, left):
-        """If it is time, or if this was the last batch."""
-        now = time.perf_counter()
-        if self._drawing.allows(now) or left == 0:
-            self.redraw(self._progress(self.runs[name], left))
-            self._drawing.spend(now, _LEAST_INTERVAL)
+    def _draw(self, name, left=None):
+        start = time.perf_counter()
+        self.redraw(self._progress(self.runs[name], left))
+        self._drawing.spend(start, _LEAST_INTERVAL)
 
     def _progress(self, run, left):
         parts = [f"{run.name}: {run.batches:,} batches"]

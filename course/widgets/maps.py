@@ -5,7 +5,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer, one_of
 from course.widgets.inspector import Inspector
 from course.widgets.picture import Picture
 from course.widgets.theme import new_figure
@@ -16,7 +16,7 @@ _SHOWN = 10  # digits that excite a filter most
 _COLUMNS = 16
 
 
-class FeatureMaps(Explorer):
+class FeatureMaps(DigitExplorer):
     """Any layer of a module: its weights as images, and its output for one digit.
 
     images (N, C, H, W), labels (N,): the digits to choose from. `layer`, `digit` (an index) and
@@ -27,37 +27,38 @@ class FeatureMaps(Explorer):
     title = "Filters and feature maps"
 
     layer = traitlets.Unicode()
-    digit = traitlets.Int(0, min=0)
     unit = traitlets.Int(0, min=0)
     from_pad = traitlets.Bool(False, help="use the drawing instead of a digit of the data")
 
     def __init__(self, module, images, labels, drawing=None):
         self._inspector = Inspector(module)
-        self._images, self._labels = np.asarray(images, np.float32), np.asarray(labels)
-        if len(self._images) != len(self._labels) or len(self._images) == 0:
-            raise ValueError(
-                f"expected as many labels as images, and at least one, got {len(self._labels)} "
-                f"and {len(self._images)}"
-            )
         self._drawing = drawing
         self._excitement: dict[str, np.ndarray] = {}
-        layers = [name for name in self._inspector.layers if self._has_maps(name)]
-        super().__init__(layer=layers[0])
+        blank = np.zeros((1, *self._inspector.image_shape), np.float32)
+        self._layers = [
+            name
+            for name in self._inspector.layers
+            if self._inspector.output(name, blank).ndim in (2, 4)
+        ]
+        super().__init__(images, labels, layer=self._layers[0])
         self._picture = Picture(scale=1.5, clickable=True, hint="click a picture to choose it")
-        self._make_controls(layers)
+        self._make_controls()
         self._picture.observe(self._choose, "clicked")
         self.observe(self._redraw, ["layer", "digit", "unit", "from_pad"])
         if drawing is not None:
             drawing.observe(self._follow_drawing, "drawing")
         self._redraw()
 
-    def _has_maps(self, name):
-        return self._inspector.output(name, self._images[:1]).ndim in (2, 4)
+    @traitlets.validate("layer")
+    def _check_layer(self, proposal):
+        return one_of(proposal.value, self._layers, "layer")
 
-    def _make_controls(self, layers):
-        layer = ipywidgets.Dropdown(options=layers, description="layer")
+    def _make_controls(self):
+        layer = ipywidgets.Dropdown(options=self._layers, description="layer")
         digit = ipywidgets.BoundedIntText(0, 0, len(self._images) - 1, description="digit no.")
         self._unit_box = ipywidgets.BoundedIntText(0, 0, 0, description="filter")
+        for box in (layer, digit, self._unit_box):
+            box.layout.width = "220px"
         pad = ipywidgets.Checkbox(description="use my drawing", indent=False)
         pad.layout.display = "" if self._drawing is not None else "none"
         traitlets.link((self, "layer"), (layer, "value"))
@@ -123,8 +124,6 @@ class FeatureMaps(Explorer):
             self.unit = 0  # comes back here
             return
         self._unit_box.max = count - 1
-        if self.digit >= len(self._images):
-            raise ValueError(f"digit must be below {len(self._images)}, got {self.digit}")
         self._picture.show(self.figure(), self.description())
         self._says.value = f"<div role='status'>{self.description()}</div>"
 
@@ -147,7 +146,7 @@ class FeatureMaps(Explorer):
                 self.unit = k
 
     def figure(self) -> Figure:
-        """The digit; the weights; the maps; the digits that excite the chosen unit most."""
+        """The digit; the digits that excite the chosen unit most; the weights; the maps."""
         maps, weights = self.maps(), self.weights()
         self._tiles = {"favourites": Tiles(self._images[self.favourites(), 0], _SHOWN)}
         if maps.ndim == 3:
@@ -159,19 +158,20 @@ class FeatureMaps(Explorer):
         if maps.ndim == 1:
             rows.append("neurons")
             heights.append(1.8)
-        figure = new_figure(10, 1.9 + sum(heights) + 1.5)
-        grid = figure.add_gridspec(2 + len(rows), 1, height_ratios=[1.8, *heights, 1.4])
-        self._draw_digit(figure.add_subplot(grid[0]))
-        for k, what in enumerate(rows):
-            axes = figure.add_subplot(grid[1 + k], label=what)
+        figure = new_figure(10, 1.7 + sum(heights))
+        top, *below = figure.add_gridspec(1 + len(rows), 1, height_ratios=[1.4, *heights])
+        digit, favourites = top.subgridspec(1, 2, width_ratios=[1, 6]).subplots()
+        self._draw_digit(digit)
+        favourites.set_label("favourites")
+        favourites.set_title(f"what excites {self._unit_name()} most", fontsize=10)
+        captions = [str(self._labels[k]) for k in self.favourites()]
+        self._tiles["favourites"].draw(favourites, captions, cmap="gray_r", vmin=0, vmax=1)
+        for what, place in zip(rows, below, strict=True):
+            axes = figure.add_subplot(place, label=what)
             if what == "neurons":
                 self._draw_neurons(axes, maps)
             else:
                 self._draw_units(axes, what, weights if what == "weights" else maps)
-        axes = figure.add_subplot(grid[-1], label="favourites")
-        axes.set_title(f"what excites {self._unit_name()} most", fontsize=10)
-        captions = [f"{self._labels[k]:.0f}" for k in self.favourites()]
-        self._tiles["favourites"].draw(axes, captions, cmap="gray_r", vmin=0, vmax=1)
         return figure
 
     def _draw_digit(self, axes):
@@ -207,8 +207,8 @@ class FeatureMaps(Explorer):
         maps = self.maps()
         strength = maps.reshape(len(maps), -1).max(axis=1)
         strongest = ", ".join(map(str, np.argsort(-strength)[:3]))
-        what = "your drawing" if self.from_pad else f"a {self._labels[self.digit]:.0f}"
-        seen = ", ".join(f"{self._labels[k]:.0f}" for k in self.favourites())
+        what = "your drawing" if self.from_pad else f"a {self._labels[self.digit]}"
+        seen = ", ".join(str(self._labels[k]) for k in self.favourites())
         return (
             f"Layer {self.layer} for {what}: {len(maps)} outputs, the strongest are no. "
             f"{strongest}. {self._unit_name().capitalize()} answers most to these digits: {seen}."

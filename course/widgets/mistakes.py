@@ -6,7 +6,7 @@ import traitlets
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer
 from course.widgets.inspector import Inspector
 from course.widgets.picture import Picture
 from course.widgets.theme import new_figure
@@ -15,7 +15,7 @@ from course.widgets.tiles import Tiles
 _COLUMNS, _ROWS = 8, 3
 
 
-class Mistakes(Explorer):
+class Mistakes(DigitExplorer):
     """The confusion matrix of a module; a cell shows its digits, the surest first.
 
     images (N, C, H, W), labels (N,) from 0 to 9. `truth` and `guess` say which cell is open; at
@@ -29,14 +29,7 @@ class Mistakes(Explorer):
 
     def __init__(self, module, images, labels):
         self._inspector = Inspector(module)
-        self._images = np.asarray(images, np.float32)
-        self._labels = np.asarray(labels).astype(int)
-        if len(self._images) != len(self._labels) or len(self._images) == 0:
-            raise ValueError(
-                f"expected as many labels as images, and at least one, got {len(labels)} and "
-                f"{len(images)}"
-            )
-        super().__init__()
+        super().__init__(images, labels)
         self._picture = Picture(scale=1.5, clickable=True, hint="click a cell to open it")
         self._picture.observe(self._choose, "clicked")
         boxes = []
@@ -97,7 +90,7 @@ class Mistakes(Explorer):
     def _scores_table(self):
         rows = "".join(
             f"<tr><th scope='row'>{k}</th>"
-            + "".join(f"<td>{values[k]:.1%}</td>" for values in self.scores().values())
+            + "".join(f"<td>{_percent(values[k])}</td>" for values in self.scores().values())
             + f"<td>{count}</td></tr>"
             for k, count in enumerate(np.bincount(self._labels, minlength=10))
         )
@@ -114,7 +107,7 @@ class Mistakes(Explorer):
         mistakes = matrix.astype(float)
         np.fill_diagonal(mistakes, np.nan)
         most = max(1.0, float(np.nanmax(mistakes)))
-        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=most * 1.3)
+        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=most * 2)
         for truth, guess in np.ndindex(matrix.shape):
             if matrix[truth, guess]:
                 colour = "black" if truth == guess else "#111111"
@@ -155,3 +148,7 @@ class Mistakes(Explorer):
         if len(cell):
             text += f", with a probability up to {self.probabilities[cell[0], self.guess]:.0%}"
         return text + "."
+
+
+def _percent(share):
+    return "–" if np.isnan(share) else f"{share:.1%}"

@@ -14,13 +14,23 @@ function render({ model, el }) {
   const spoken = document.createElement("div");
   spoken.className = "course-pad-spoken";
   spoken.setAttribute("aria-live", "polite");
-  el.append(canvas, spoken);
+  const buttons = document.createElement("div");
+  buttons.className = "course-pad-buttons";
+  for (const [name, icon, act] of [["Undo", "undo", undo], ["Clear", "trash", clear]]) {
+    const button = document.createElement("button");
+    button.className = "jupyter-widgets jupyter-button widget-button";
+    button.innerHTML = `<i class="fa fa-${icon}" aria-hidden="true"></i> ${name}`;
+    button.addEventListener("click", act);
+    buttons.append(button);
+  }
+  el.append(canvas, buttons, spoken);
   const context = canvas.getContext("2d");
 
   let strokes = structuredClone(model.get("strokes"));
   let drawing = false;
   let pen = [0.5, 0.3];
   let penDown = false;
+  let byKeys = true;  // rather than with the pointer
   let timer = null;
 
   function paint() {
@@ -35,7 +45,7 @@ function render({ model, el }) {
       if (stroke.length === 1) context.lineTo(stroke[0][0] * SIZE + 0.1, stroke[0][1] * SIZE);
       context.stroke();
     }
-    if (document.activeElement === canvas && !drawing) {  // where the keys' pen is
+    if (document.activeElement === canvas && byKeys) {  // where the keys' pen is
       context.lineWidth = 2;
       context.strokeStyle = penDown ? "#D55E00" : "#0072B2";
       context.beginPath();
@@ -61,6 +71,18 @@ function render({ model, el }) {
     }
   }
 
+  function undo() {
+    strokes.pop();
+    penDown = false;
+    changed(true);
+  }
+
+  function clear() {
+    strokes = [];
+    penDown = false;
+    changed(true);
+  }
+
   function point(event) {
     const box = canvas.getBoundingClientRect();
     const inside = (value) => Math.min(1, Math.max(0, value));
@@ -73,7 +95,7 @@ function render({ model, el }) {
     canvas.setPointerCapture(event.pointerId);
     canvas.focus();
     drawing = true;
-    penDown = false;
+    penDown = byKeys = false;
     strokes.push([point(event)]);
     changed();
     event.preventDefault();
@@ -94,6 +116,7 @@ function render({ model, el }) {
   const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    byKeys = true;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (key in moves) {
       const step = event.shiftKey ? 0.02 : 0.05;
@@ -106,13 +129,9 @@ function render({ model, el }) {
       spoken.textContent = penDown ? "Pen down" : "Pen up";
       changed(true);
     } else if (key === "u") {
-      strokes.pop();
-      penDown = false;
-      changed(true);
+      undo();
     } else if (key === "c") {
-      strokes = [];
-      penDown = false;
-      changed(true);
+      clear();
     } else {
       return;
     }

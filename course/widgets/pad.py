@@ -12,7 +12,8 @@ class Pad(anywidget.AnyWidget):
     """A square to draw in. `strokes` are lists of points (x, y) from 0 to 1, in both directions.
 
     The keys do all that the pointer does: arrows move the pen (with shift in small steps), space
-    puts it down or lifts it, U takes back a stroke, C clears.
+    puts it down or lifts it, U takes back a stroke, C clears. So do its two buttons, in the page:
+    asked by way of Python, they would overtake a stroke that is still on its way.
     """
 
     _esm = _FOLDER / "pad.js"

@@ -50,6 +50,8 @@ class Picture(anywidget.AnyWidget):
         width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
         with drawing, self.hold_sync():
             self.png = self._render()
+            # Laid out once, it stays where it is when the theme changes.
+            figure.set_layout_engine("none")
             self.alt = alt
             self.width = width
 
@@ -61,10 +63,12 @@ class Picture(anywidget.AnyWidget):
 
     def _render(self) -> bytes:
         recolour(self._figure, self.dark)
-        self._figure.set_dpi(_PIXELS_PER_INCH * self._scale)
         file = io.BytesIO()
         # Fast rather than small: the picture goes no further than to the page.
-        self._figure.savefig(file, format="png", dpi="figure", pil_kwargs={"compress_level": 1})
+        self._figure.savefig(
+            file, format="png", dpi=_PIXELS_PER_INCH * self._scale,
+            pil_kwargs={"compress_level": 1},
+        )  # fmt: skip
         return file.getvalue()
 
     def located(self, place):

@@ -6,7 +6,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from course.pca import principal_components
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer, one_of
 from course.widgets.inspector import Inspector
 from course.widgets.picture import Picture
 from course.widgets.theme import CLASS_COLOURS, new_figure
@@ -14,7 +14,7 @@ from course.widgets.theme import CLASS_COLOURS, new_figure
 _MOST = 500
 
 
-class DigitMap(Explorer):
+class DigitMap(DigitExplorer):
     """Points for digits, near where a layer's outputs are alike; the first layers mix them.
 
     images (N, C, H, W), labels (N,); the first 500 are shown. `layer` is the layer whose outputs
@@ -25,19 +25,11 @@ class DigitMap(Explorer):
     title = "Map of digits"
 
     layer = traitlets.Unicode("pixels")
-    digit = traitlets.Int(0, min=0)
 
     def __init__(self, module, images, labels):
         self._inspector = Inspector(module)
-        self._images = np.asarray(images, np.float32)[:_MOST]
-        self._labels = np.asarray(labels)[:_MOST].astype(int)
-        if len(self._images) != len(self._labels) or len(self._images) < 3:
-            raise ValueError(
-                f"expected as many labels as images, and at least three, got {len(labels)} and "
-                f"{len(images)}"
-            )
         self._known: dict[str, tuple] = {}
-        super().__init__()
+        super().__init__(images, labels, most=_MOST, least=3)
         layers = ["pixels", *self._inspector.layers]
         slider = ipywidgets.SelectionSlider(
             options=layers, description="layer", layout={"width": "460px"}
@@ -52,6 +44,10 @@ class DigitMap(Explorer):
         self.children = [controls, self._picture, self._says]
         self.observe(self._redraw, ["layer", "digit"])
         self._redraw()
+
+    @traitlets.validate("layer")
+    def _check_layer(self, proposal):
+        return one_of(proposal.value, ["pixels", *self._inspector.layers], "layer")
 
     def refresh(self) -> None:
         """Look again, at the module's present parameters."""
@@ -92,7 +88,7 @@ class DigitMap(Explorer):
     def figure(self) -> Figure:
         """The map, each point a numeral; the chosen digit beside it."""
         points, shares = self.places()
-        figure = new_figure(9.5, 5.6)
+        figure = new_figure(9.5, 5)
         axes, digit = figure.subplots(1, 2, width_ratios=[4, 1.3])
         axes.set_label("map")
         for label in np.unique(self._labels):

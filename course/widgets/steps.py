@@ -39,13 +39,17 @@ class ConvolutionSteps(Explorer):
     weight = traitlets.List(FILTERS["upright edges"], help="the filter, row by row")
 
     def __init__(self, image, **settings):
-        image = np.asarray(image, dtype=np.float32)
-        self.image = image.reshape(image.shape[-2:]) if image.size else image
+        self.image = np.asarray(image, dtype=np.float32)
+        if self.image.ndim > 2 and self.image.size == np.prod(self.image.shape[-2:]):
+            self.image = self.image.reshape(self.image.shape[-2:])
         if self.image.ndim != 2 or min(self.image.shape) < 5:
             raise ValueError(
-                f"expected one picture of shape (H, W), at least 5 × 5, got {image.shape}"
+                f"expected one picture of shape (H, W), at least 5 × 5, got {np.shape(image)}"
             )
         super().__init__(**settings)
+        if "weight" in settings:
+            self.kernel = len(self.weight)
+        self._fit_weight()
         self._picture = Picture(scale=1.5, clickable=True, hint="click where the window should be")
         self._picture.observe(self._choose, "clicked")
         self._make_controls()
@@ -55,16 +59,19 @@ class ConvolutionSteps(Explorer):
 
     def _make_controls(self):
         mode = ipywidgets.ToggleButtons(options=["convolution", "max pooling"])
-        preset = ipywidgets.Dropdown(options=list(FILTERS), description="filter")
-        preset.observe(self._choose_filter, "value")
+        self._preset = ipywidgets.Dropdown(options=list(FILTERS), description="filter")
+        self._preset.observe(self._choose_filter, "value")
         self._slider = ipywidgets.IntSlider(
-            description="window no.", max=1, layout={"width": "420px"}, continuous_update=True
+            description="window no.",
+            max=self.position + 1,
+            layout={"width": "420px"},
+            continuous_update=True,
         )
         # Three windows a second.
-        self._play = ipywidgets.Play(interval=300, max=1, description="slide")
+        self._play = ipywidgets.Play(interval=300, max=self.position + 1, description="slide")
         traitlets.link((self, "mode"), (mode, "value"))
         traitlets.link((self, "position"), (self._slider, "value"))
-        traitlets.link((self._play, "value"), (self._slider, "value"))
+        traitlets.link((self._slider, "value"), (self._play, "value"))
         numbers = []
         for name, most in (("kernel", 5), ("stride", 4), ("pad", 2)):
             box = ipywidgets.BoundedIntText(
@@ -75,7 +82,7 @@ class ConvolutionSteps(Explorer):
         self._weights = ipywidgets.VBox()
         self._says = ipywidgets.HTML()
         wrap = {"flex_flow": "row wrap"}
-        self._filter = ipywidgets.VBox([preset, self._weights])
+        self._filter = ipywidgets.VBox([self._preset, self._weights])
         self.children = [
             ipywidgets.HBox([mode, *numbers], layout=wrap),
             ipywidgets.HBox([self._play, self._slider], layout=wrap),
@@ -115,13 +122,29 @@ class ConvolutionSteps(Explorer):
 
     # ---- what it shows
 
+    @traitlets.validate("weight")
+    def _check_weight(self, proposal):
+        try:
+            weight = np.array(proposal.value, dtype=float)
+        except (TypeError, ValueError):
+            weight = np.zeros(0)
+        size = len(weight)
+        if weight.shape != (size, size) or not 1 <= size <= 5 or not np.isfinite(weight).all():
+            raise traitlets.TraitError(
+                "weight must be a square of 1 × 1 to 5 × 5 numbers, a list of rows, got "
+                f"{proposal.value!r:.60}"
+            )
+        return weight.tolist()
+
     def _choose_filter(self, change):
+        if change.new is None:  # one of the student's own
+            return
         values = FILTERS[change.new]
         with self.hold_trait_notifications():
             self.kernel = len(values)
             self.weight = [list(row) for row in values]
 
-    def _fit_weight(self, change):
+    def _fit_weight(self, change=None):
         """A larger or smaller filter: the old one in the middle, cut or with zeros around."""
         old, size = np.array(self.weight), self.kernel
         if len(old) == size:
@@ -133,30 +156,43 @@ class ConvolutionSteps(Explorer):
         self.weight = new.tolist()
 
     def _show_weights(self):
-        def change(i, j, value):
-            rows = [list(row) for row in self.weight]
-            rows[i][j] = value
-            self.weight = rows
+        """The boxes stay while they can: who types in one goes on in the next."""
+        if len(self._weights.children) != self.kernel:
+            self._weights.children = [
+                ipywidgets.HBox([self._weight_box(i, j) for j in range(self.kernel)])
+                for i in range(self.kernel)
+            ]
+        for row, boxes in zip(self.weight, self._weights.children, strict=True):
+            for value, box in zip(row, boxes.children, strict=True):
+                box.value = round(value, 3)
+        known = (
+            name
+            for name, values in FILTERS.items()
+            if len(values) == self.kernel and np.allclose(values, self.weight)
+        )
+        self._preset.value = next(known, None)
 
-        rows = []
-        for i, row in enumerate(self.weight):
-            boxes = []
-            for j, value in enumerate(row):
-                box = ipywidgets.FloatText(round(value, 3), layout={"width": "70px"}, step=0.5)
-                box.tooltip = f"weight at row {i}, column {j}"
-                box.observe(lambda event, i=i, j=j: change(i, j, event.new), "value")
-                boxes.append(box)
-            rows.append(ipywidgets.HBox(boxes))
-        self._weights.children = rows
+    def _weight_box(self, i, j):
+        def change(event):
+            if event.new != round(self.weight[i][j], 3):
+                rows = [list(row) for row in self.weight]
+                rows[i][j] = event.new
+                self.weight = rows
+
+        box = ipywidgets.FloatText(layout={"width": "70px"}, step=0.5)
+        box.value = round(self.weight[i][j], 3)
+        box.tooltip = f"weight at row {i}, column {j}"
+        box.observe(change, "value")
+        return box
 
     def _redraw(self, change=None):
         if self.mode == "max pooling" and self.pad >= self.kernel:
             self.pad = self.kernel - 1  # a window of padding alone has no largest number
             return
-        if np.shape(self.weight) != (self.kernel, self.kernel):
-            if self.kernel == len(self.weight):
-                raise ValueError(f"weight must have {self.kernel} rows of {self.kernel} numbers")
-            return  # `_fit_weight` is about to change it
+        if len(self.weight) != self.kernel:
+            if change is not None and change.name == "weight":
+                self.kernel = len(self.weight)  # comes back here
+            return
         self._result = self.output()
         self._columns = self._result.shape[1]
         last = self._result.size - 1
@@ -183,7 +219,7 @@ class ConvolutionSteps(Explorer):
 
     def figure(self) -> Figure:
         """The picture with the window; the numbers; the output so far."""
-        figure = new_figure(10, 5.6)
+        figure = new_figure(10, 5.2)
         grid = figure.add_gridspec(2, 6, height_ratios=[3, 2.2])
         self._draw_input(figure.add_subplot(grid[0, :3], label="input"))
         self._draw_output(figure.add_subplot(grid[0, 3:], label="output"))
@@ -233,9 +269,9 @@ class ConvolutionSteps(Explorer):
 
     def _draw_numbers(self, axes, numbers, name, colours):
         limit = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0)) or 1.0
-        low = 0 if colours == "gray_r" else -1.5 * limit
+        low = 0 if colours == "gray_r" else -2.2 * limit
         # Pale colours, on which near-black numbers can be read.
-        axes.imshow(np.nan_to_num(numbers, neginf=0), cmap=colours, vmin=low, vmax=1.5 * limit)
+        axes.imshow(np.nan_to_num(numbers, neginf=0), cmap=colours, vmin=low, vmax=2.2 * limit)
         for i, j in np.ndindex(numbers.shape):
             text = "pad" if np.isinf(numbers[i, j]) else f"{round(float(numbers[i, j]), 2) + 0:g}"
             dark = numbers[i, j] > 0.8 * limit and colours == "gray_r"

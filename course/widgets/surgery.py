@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from course.datasets import augment
-from course.widgets.explorer import Explorer
+from course.widgets.explorer import DigitExplorer
 from course.widgets.inspector import Inspector
 from course.widgets.picture import Picture
 from course.widgets.theme import COLOURS, new_figure
@@ -15,7 +15,7 @@ from course.widgets.theme import COLOURS, new_figure
 _MOST = 500  # digits that the accuracy is measured on: fast enough to follow a slider
 
 
-class Surgery(Explorer):
+class Surgery(DigitExplorer):
     """Silence filters and neurons, shift, turn, blur with noise or cover the digits.
 
     images (N, C, H, W), labels (N,). `silenced` are pairs (layer, unit); `right`, `down` pixels,
@@ -26,7 +26,6 @@ class Surgery(Explorer):
     title = "Surgery"
 
     silenced = traitlets.List(help="(layer, unit) pairs that put out 0")
-    digit = traitlets.Int(0, min=0)
     right = traitlets.Int(0)
     down = traitlets.Int(0)
     turn = traitlets.Float(0)
@@ -37,13 +36,7 @@ class Surgery(Explorer):
 
     def __init__(self, module, images, labels):
         self._inspector = Inspector(module)
-        self._images = np.asarray(images, np.float32)[:_MOST]
-        self._labels = np.asarray(labels)[:_MOST]
-        if len(self._images) != len(self._labels) or len(self._images) == 0:
-            raise ValueError(
-                f"expected as many labels as images, and at least one, got {len(labels)} and "
-                f"{len(images)}"
-            )
+        super().__init__(images, labels, most=_MOST)
         weights = self._inspector.get_weights()
         self._sizes = {
             name: len(weights[f"{name}_weight"])
@@ -53,7 +46,6 @@ class Surgery(Explorer):
         healthy = self._inspector.probabilities(self._images)
         self._healthy = healthy
         self.healthy_accuracy = float((healthy.argmax(axis=1) == self._labels).mean())
-        super().__init__()
         self._picture = Picture(scale=1.5)
         self._make_controls()
         damages = ["silenced", "right", "down", "turn", "noise", "cover"]
@@ -64,12 +56,15 @@ class Surgery(Explorer):
     def _make_controls(self):
         def linked(box, name):
             traitlets.link((self, name), (box, "value"))
-            box.style.description_width = "110px"
+            box.style.description_width = "100px"
+            box.layout.width = "265px"
             return box
 
         self._layer = ipywidgets.Dropdown(options=list(self._sizes), description="layer")
+        self._layer.layout.width = "220px"
         self._unit = ipywidgets.BoundedIntText(0, 0, 0, description="filter or neuron")
-        self._unit.style.description_width = "110px"
+        self._unit.style.description_width = "initial"
+        self._unit.layout.width = "190px"
         self._layer.observe(self._limit_unit, "value")
         silence = ipywidgets.Button(description="Silence it", icon="volume-off")
         heal = ipywidgets.Button(description="Heal all", icon="medkit")
@@ -162,7 +157,7 @@ class Surgery(Explorer):
         scores.set_yticks([0, 0.5, 1])
         scores.yaxis.set_major_formatter(PercentFormatter(1))
         digit.imshow(self._damaged[self.digit, 0], cmap="gray_r", vmin=0, vmax=1)
-        digit.set(title=f"digit no. {self.digit}, a {self._labels[self.digit]:.0f}")
+        digit.set(title=f"digit no. {self.digit}, a {self._labels[self.digit]}")
         digit.set(xticks=[], yticks=[])
         places = np.arange(10)
         bars.bar(places - 0.2, self._healthy[self.digit], 0.4, color=COLOURS[0], label="before")
@@ -182,6 +177,6 @@ class Surgery(Explorer):
         silenced = f" Silenced: no. {units}." if units else ""
         return (
             f"Accuracy {self.healthy_accuracy:.1%} before, {self.accuracy:.1%} after. Digit no. "
-            f"{self.digit}, a {self._labels[self.digit]:.0f}, was read as {before} and is read as "
+            f"{self.digit}, a {self._labels[self.digit]}, was read as {before} and is read as "
             f"{after} ({self.probabilities.max():.0%}).{silenced}"
         )

@@ -10,7 +10,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Ten classes need ten colours: four more, of other lightness (after Tol, "Colour schemes", 2021).
 # Where they are used, the digit itself is written too.
-CLASS_COLOURS = (*COLOURS, "#AA4499", "#767676", "#882255", "#999933")
+CLASS_COLOURS = (*COLOURS, "#AA4499", "#767676", "#999933", "#C4455F")
 
 _INK = {False: "#000000", True: "#dddddd"}
 

@@ -4,9 +4,9 @@ A kernel that is busy in `fit` hears no button. So the training runs in a thread
 speaks with the page through traits alone.
 """
 
-import atexit
 import math
 import threading
+import time
 from html import escape
 
 import ipywidgets
@@ -18,6 +18,9 @@ from course.kernels.threads import blas_on_one_thread, computing
 from course.widgets.explorer import Explorer
 from course.widgets.history import advice
 from course.widgets.live import LivePlot
+from course.widgets.stopping import stop_with_the_kernel
+
+_PATIENCE = 0.2  # seconds; on Windows nothing interrupts a longer wait for a thread
 
 
 class Trainer(Explorer):
@@ -60,19 +63,22 @@ class Trainer(Explorer):
         )
         self.plot = plot or LivePlot()
         self.plot.embed()
+        self.plot.forget(name)
         self._batches = None
         self._thread = None
         self._error = None
         self._wanted = threading.Event()
-        super().__init__()
-        self.learning_rate = learning_rate
-        self._make_controls()
-        # A thread inside a kernel must not outlive the interpreter.
-        atexit.register(self.stop)
+        # Not Thread.join: up to Python 3.12, one that is interrupted takes the thread for ended.
+        self._ended = threading.Event()
+        self._ended.set()
+        row = self._make_controls()
+        super().__init__([row, self.plot, self._says], learning_rate=learning_rate)
+        traitlets.link((self, "learning_rate"), (self._rate, "value"))
+        self._show_state()
 
     def _make_controls(self):
         self._start_button = ipywidgets.Button(description="Start", icon="play")
-        self._stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self._stop_button = ipywidgets.Button(description="Stop", icon="stop")
         self._step_button = ipywidgets.Button(description="One batch", icon="step-forward")
         self._rate = ipywidgets.FloatLogSlider(
             description="learning rate", base=10, min=-4, max=1, step=0.1, readout_format=".2g",
@@ -84,14 +90,8 @@ class Trainer(Explorer):
         self._stop_button.on_click(lambda _: self.stop(wait=False))
         self._step_button.on_click(lambda _: self._begin(1))
         self._reset_button.on_click(lambda _: self.reset())
-        traitlets.link((self, "learning_rate"), (self._rate, "value"))
         row = [self._start_button, self._stop_button, self._step_button, self._reset_button]
-        self.children = [
-            ipywidgets.HBox([*row, self._rate], layout={"flex_flow": "row wrap"}),
-            self.plot,
-            self._says,
-        ]
-        self._show_state()
+        return ipywidgets.HBox([*row, self._rate], layout={"flex_flow": "row wrap"})
 
     # ---- what the buttons do
 
@@ -107,8 +107,8 @@ class Trainer(Explorer):
     def stop(self, wait: bool = True) -> None:
         """End after the batch at hand. With `wait`, return when it has ended."""
         self._wanted.clear()
-        if wait and self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if wait and self._thread is not threading.current_thread():
+            self._ended.wait()
 
     def reset(self) -> None:
         """Stop, and begin anew with new initial parameters and empty curves."""
@@ -127,13 +127,14 @@ class Trainer(Explorer):
 
         Ctrl-C, or the kernel's interrupt button, stops the training. Raises what went wrong in it.
         """
-        if self._thread is not None:
-            try:
-                self._thread.join(timeout)
-            except KeyboardInterrupt:
-                self.stop()
-            if self._thread.is_alive():
-                return False
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._ended.is_set() and (left := end - time.monotonic()) > 0:
+                self._ended.wait(min(left, _PATIENCE))
+        except KeyboardInterrupt:
+            self.stop()
+        if not self._ended.is_set():
+            return False
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -144,23 +145,28 @@ class Trainer(Explorer):
             return
         self._error = None
         self._wanted.set()
+        self._ended.clear()
         self.status = "running"
         self._thread = threading.Thread(target=self._work, args=(count,), daemon=True)
+        stop_with_the_kernel(self)
         self._thread.start()
 
     # ---- the thread
 
     def _work(self, count):
         try:
-            with blas_on_one_thread:
-                status = self._train_batches(count)
-        except Exception as error:
-            self._error, self._batches = error, None
-            self.advice = f"{type(error).__name__}: {error}"
-            status = "failed"
-        self._wanted.clear()
-        self.plot.redraw()
-        self.status = status
+            try:
+                with blas_on_one_thread:
+                    status = self._train_batches(count)
+            except Exception as error:
+                self._error, self._batches = error, None
+                self.advice = f"{type(error).__name__}: {error}"
+                status = "failed"
+            self._wanted.clear()
+            self.plot.redraw()
+            self.status = status
+        finally:
+            self._ended.set()
 
     def _train_batches(self, count):
         if self._batches is None:
@@ -191,13 +197,15 @@ class Trainer(Explorer):
                 with computing:
                     self.module.forward_backward(batch)
                     self.module.update()
-                    outputs = self.module.get_outputs()[0]
-                    accuracy.update(batch.label, [outputs])
+                    # Without the rows that only fill the last batch up.
+                    rows = self._train.batch_size - (batch.pad or 0)
+                    outputs, labels = self.module.get_outputs()[0][:rows], batch.label[0][:rows]
+                    accuracy.update([labels], [outputs])
                     if nbatch == total - 1:
                         train = accuracy.get()[1]
                         validation = self._score()
                 self.plot.after_batch(
-                    self.name, lambda o=outputs: o, batch.label[0], left, pause=not nbatch
+                    self.name, lambda outputs=outputs: outputs, labels, left, pause=not nbatch
                 )
                 if nbatch == total - 1:
                     self.plot.after_epoch(self.name, train, validation)
@@ -225,10 +233,17 @@ class Trainer(Explorer):
 
     # ---- what it shows
 
+    @traitlets.validate("learning_rate")
+    def _check_rate(self, proposal):
+        if not 0 < proposal.value < math.inf:
+            raise traitlets.TraitError(f"learning_rate must be above 0, got {proposal.value!r}")
+        return proposal.value
+
     @traitlets.observe("learning_rate")
     def _change_rate(self, change):
-        if not change.new > 0:
-            raise traitlets.TraitError(f"learning_rate must be above 0, got {change.new!r}")
+        # The slider would pull a rate beyond its ends back.
+        self._rate.min = min(self._rate.min, math.floor(math.log10(change.new)))
+        self._rate.max = max(self._rate.max, math.ceil(math.log10(change.new)))
         self._optimizer.set_learning_rate(change.new)
 
     @traitlets.observe("status", "advice")
