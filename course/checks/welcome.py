@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.checks.exercise import Wrong, call, exercise, expect_close, expect_shape, expect_shape
+from course.checks.exercise import Wrong, call, exercise, expect_close, expect_shape
 
 
 @exercise("ink")
