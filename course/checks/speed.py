@@ -75,9 +75,9 @@ def _in_python(points, centre):
 
 
 def _seconds(function, *arguments):
-    """The fastest of three: what disturbs only makes it slower."""
+    """The fastest of five: what disturbs only makes it slower."""
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         function(*arguments)
         times.append(time.perf_counter() - start)
