@@ -163,6 +163,7 @@ import platformdirs
 from course.datasets import download, mnist
 from tests.mnist_server import ARRAYS, FILES
 
+os.environ.pop("COURSE_DATA_DIR", None)  # it would be read instead of a mirror
 platformdirs.user_cache_dir = lambda name: sys.argv[2] + "/" + name
 download.READ_SECONDS = 0.5
 stopped = 0

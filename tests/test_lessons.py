@@ -1,9 +1,11 @@
 """Each lesson prints what is stored in it, can be reviewed as text, and its solutions are right."""
 
 import ast
+import base64
 import json
 import os
 import re
+import runpy
 import subprocess
 import symtable
 import sys
@@ -277,6 +279,30 @@ def test_the_index_has_each_lesson_with_its_time_its_picture_and_its_places_to_o
         assert f"{BINDER}{lesson}.ipynb)" in part
         assert f"(http://localhost:8888/lab/tree/lessons/{lesson}.ipynb)" in part
         assert re.search(rf"!\[[^\]]{{15,}}\]\(pictures/{lesson}\.png\)", part)
+
+
+def test_the_pictures_of_the_index_are_those_of_the_lessons():
+    chosen = runpy.run_path(str(ROOT / "tests" / "tools" / "lesson_pictures.py"))["CELLS"]
+    assert sorted(chosen) == sorted(BOOKS)
+    for lesson, cell in chosen.items():
+        stored = [
+            base64.b64decode(output.data["image/png"])
+            for name, output in outputs(lesson)
+            if name == cell and "image/png" in output.get("data", {})
+        ]
+        picture = (FOLDER / "pictures" / f"{lesson}.png").read_bytes()
+        assert stored == [picture], "run python tests/tools/lesson_pictures.py"
+
+
+def test_the_times_that_lesson_06_quotes_are_those_of_the_benchmark():
+    table = (ROOT / "tests" / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| (.+) \| ([\d.]+) \|$", prose("06_speed"), re.MULTILINE)
+    assert len(quoted) == 4
+    for who, seconds in quoted:
+        (row,) = [line for line in table.splitlines() if f" | {seconds} (" in line]
+        task, contestant = row.split(" | ")[:2]
+        assert task == "| LeNet, one epoch"
+        assert contestant.split()[0] in ("course" if who == "this library" else who)
 
 
 # ---- exercises ------------------------------------------------------------------------------

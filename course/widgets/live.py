@@ -45,7 +45,7 @@ class LivePlot(Explorer):
 
     title = "Training curves"
 
-    def __init__(self, share: float = 0.04):
+    def __init__(self, share: float = 0.03):
         if not share > 0:
             raise ValueError(f"share must be above 0, got {share!r}")
         self.runs: dict[str, Run] = {}

@@ -43,10 +43,13 @@ class Picture(anywidget.AnyWidget):
         super().__init__(**settings)
         self._scale = scale
         self._figure = None
+        self._drawn_dark = False  # figures come with black text
 
     def show(self, figure: Figure, alt: str) -> None:
         """Draw the Figure; `alt` says what it shows."""
-        self._figure = figure
+        self._figure, self._drawn_dark = figure, False
+        for axes in figure.axes:
+            axes.patch.set_facecolor("none")
         width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
         with drawing, self.hold_sync():
             self.png = self._render()
@@ -62,7 +65,9 @@ class Picture(anywidget.AnyWidget):
                 self.png = self._render()
 
     def _render(self) -> bytes:
-        recolour(self._figure, self.dark)
+        if self.dark != self._drawn_dark:  # it takes as long as a third of the drawing
+            recolour(self._figure, self.dark)
+            self._drawn_dark = self.dark
         file = io.BytesIO()
         # Fast rather than small: the picture goes no further than to the page.
         self._figure.savefig(

@@ -31,7 +31,6 @@ def recolour(figure: Figure, dark: bool) -> None:
         if is_ink(artist.get_color()):
             artist.set_color(ink)
     for axes in figure.axes:
-        axes.patch.set_facecolor("none")
         for spine in axes.spines.values():
             if is_ink(spine.get_edgecolor()):
                 spine.set_edgecolor(ink)

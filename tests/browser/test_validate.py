@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("nbgrader", reason="needs nbgrader: pip install -e '.[classroom]'")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 import nbformat  # noqa: E402
 
@@ -34,13 +33,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tab(folder):
-    with running_lab(folder) as lab, playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+def tab(folder, browser):
+    with running_lab(folder) as lab:
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.lab = lab
         yield page
-        browser.close()
+        page.close()
 
 
 def validated(tab, name):
