@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from course import log, metric
+from course import log, metric, random
 from course.arguments import whole_number
 from course.callback import BatchEndParam
 from course.io import DataIter, NDArrayIter
@@ -109,7 +109,6 @@ class BaseModule:
                 if epoch_end_callback is not None:
                     _call(epoch_end_callback, epoch, self.symbol, *self.get_params())
                 if eval_data is not None:
-                    eval_data.reset()
                     count = self._score(
                         eval_data, validation_metric, None, eval_batch_end_callback, epoch
                     )
@@ -168,29 +167,32 @@ class BaseModule:
         self._check_ready()
         _check_iterator(eval_data, "eval_data")
         eval_metric = metric.create(eval_metric)
-        if reset:
-            eval_data.reset()
         with _InterruptsWait() as interrupts, blas_on_one_thread:
             count = self._score(
-                eval_data, eval_metric, num_batch, batch_end_callback, epoch, interrupts
+                eval_data, eval_metric, num_batch, batch_end_callback, epoch, reset, interrupts
             )
         interrupts.stop_after("the last batch")
         _call(score_end_callback, BatchEndParam(epoch, count, eval_metric, locals()))
         return eval_metric.get_name_value()
 
-    def _score(self, eval_data, eval_metric, num_batch, callback, epoch, interrupts=None):
+    def _score(
+        self, eval_data, eval_metric, num_batch, callback, epoch, reset=True, interrupts=None
+    ):
         """Count the batches in the metric; how many there were."""
         eval_metric.reset()
         count = 0
-        for nbatch, batch in enumerate(_first(eval_data, num_batch)):
-            with computing:  # no other thread's forward between this one and its outputs
-                self.forward(batch, is_train=False)
-                self._update_metric(eval_metric, batch)
-            if callback is not None:
-                _call(callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
-            count = nbatch + 1
-            if interrupts is not None:
-                interrupts.stop_after(f"batch {nbatch}")
+        with random.kept():  # training goes on the same, however often it is looked at
+            if reset:
+                eval_data.reset()
+            for nbatch, batch in enumerate(_first(eval_data, num_batch)):
+                with computing:  # no other thread's forward between this one and its outputs
+                    self.forward(batch, is_train=False)
+                    self._update_metric(eval_metric, batch)
+                if callback is not None:
+                    _call(callback, BatchEndParam(epoch, nbatch, eval_metric, locals()))
+                count = nbatch + 1
+                if interrupts is not None:
+                    interrupts.stop_after(f"batch {nbatch}")
         return count
 
     def iter_predict(self, eval_data, num_batch=None, reset=True):

@@ -102,13 +102,24 @@ class Symbol:
         return order
 
     def _variables(self) -> tuple[list[Node], list[Node]]:
-        """The variables among the nodes: arguments, and auxiliary states."""
+        """The variables among the nodes: arguments, and auxiliary states.
+
+        Raises ValueError if a layer's parameter is none.
+        """
         order = self.nodes()
         states = set()
         for node in order:
-            if node.op is not None:
-                count = len(node.layer().state_names)
-                states.update(id(state) for state in node.inputs[len(node.inputs) - count :])
+            if node.op is None:
+                continue
+            layer = node.layer()
+            slots = node.inputs[len(layer.input_names) :]
+            for key, child in zip(layer.param_names + layer.state_names, slots, strict=True):
+                if child.op is not None:
+                    raise ValueError(
+                        f"{node.name}: {key} must be a variable, such as mx.sym.Variable({key!r}), "
+                        f"but {child.name} is computed; the library cannot learn through it"
+                    )
+            states.update(id(state) for state in slots[len(layer.param_names) :])
         variables = [node for node in order if node.op is None]
         arguments = [node for node in variables if id(node) not in states]
         return arguments, [node for node in variables if id(node) in states]

@@ -123,10 +123,10 @@ class NDArrayIter(DataIter):
     when it is shuffled: only the order is. Batches of a pass in order are views that cannot be
     written to; shuffled ones are copies.
 
-    shuffle: a new order now and at each reset. last_batch_handle, if N is no multiple of
-    batch_size: 'pad' fills the last batch up from the beginning of the pass, 'discard' leaves
-    the rest out, 'roll_over' puts it before the next pass. Raises ValueError for arrays of
-    different lengths, empty ones, or a batch_size larger than N unless padded.
+    shuffle: a new order for each pass, drawn with its first batch. last_batch_handle, if N is
+    no multiple of batch_size: 'pad' fills the last batch up from the beginning of the pass,
+    'discard' leaves the rest out, 'roll_over' puts it before the next pass. Raises ValueError for
+    arrays of different lengths, empty ones, or a batch_size larger than N unless padded.
 
     >>> iterator = NDArrayIter(np.arange(5), batch_size=2)
     >>> [(batch.data[0].tolist(), batch.pad) for batch in iterator]
@@ -194,16 +194,19 @@ class NDArrayIter(DataIter):
         ]
 
     def _start_pass(self):
+        self._rolled = len(self._left_over)
+        self._pass_order = None  # drawn with the first batch: a pass that nobody takes draws none
+        whole, rest = divmod(self._rolled + self.num_data, self.batch_size)
+        self._batches = whole + (rest > 0 and self.last_batch_handle == "pad")
+        self._batch = -1
+
+    def _draw_order(self):
         if self.shuffle:
             # Drawn anew, not shuffled on from the last pass: random.seed alone decides the order.
             self._order = random.generator().permutation(self.num_data)
-        self._rolled = len(self._left_over)
         self._pass_order = self._order
         if self._rolled:
             self._pass_order = np.concatenate([self._left_over, self._order])
-        whole, rest = divmod(len(self._pass_order), self.batch_size)
-        self._batches = whole + (rest > 0 and self.last_batch_handle == "pad")
-        self._batch = -1
 
     def reset(self) -> None:
         """Begin a new pass, in a new order if the iterator shuffles."""
@@ -220,6 +223,8 @@ class NDArrayIter(DataIter):
 
     def iter_next(self) -> bool:
         """Move to the next batch; False if there is none."""
+        if self._pass_order is None:
+            self._draw_order()
         self._batch = min(self._batch + 1, self._batches)
         return self._batch < self._batches
 

@@ -4,10 +4,8 @@ Each takes symbols for the layer's inputs and parameters, which become variables
 left out, and the settings of the layer of the same name in `layers/`.
 """
 
-from pathlib import Path
-
 from course.arguments import number, whole_number
-from course.graph import Node, Symbol, apply, load_json
+from course.graph import Node, Symbol, apply, load, load_json
 
 __all__ = [
     "Activation", "BatchNorm", "Concat", "Convolution", "Dropout", "Flatten", "FullyConnected",
@@ -175,8 +173,3 @@ def SoftmaxOutput(
 
 
 Softmax = SoftmaxOutput  # its former name, which the tutorial's Julia version uses
-
-
-def load(fname: str | Path) -> Symbol:
-    """The graph from a file that `save`, or MXNet 1.x, wrote. Raises ValueError if it is none."""
-    return load_json(Path(fname).read_text(encoding="utf-8"), source=str(fname))

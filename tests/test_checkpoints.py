@@ -7,6 +7,7 @@ import pickle
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -115,6 +116,48 @@ def test_a_schedule_goes_back_with_the_states(tmp_path):
     assert optimizer.learning_rate == 0.2
 
 
+def test_validation_in_another_order_each_time_changes_nothing(tmp_path):
+    data, label = blobs(20, np.random.default_rng(5))
+
+    def fit(module, prefix, begin):
+        module.fit(
+            iterator(),
+            eval_data=mx.io.NDArrayIter(data, label, 8, shuffle=True),
+            begin_epoch=begin,
+            num_epoch=4,
+            optimizer_params={"learning_rate": 0.1, "momentum": 0.9},
+            epoch_end_callback=mx.callback.module_checkpoint(
+                module, prefix, save_optimizer_states=True
+            ),
+        )
+
+    fit(mx.mod.Module(network()), tmp_path / "whole", 0)
+    resumed = mx.mod.Module.load(tmp_path / "whole", 2, load_optimizer_states=True)
+    fit(resumed, tmp_path / "resumed", 2)
+    assert files(tmp_path / "resumed", 4) == files(tmp_path / "whole", 4)
+
+
+def test_two_calls_of_fit_equal_one(tmp_path):
+    train(mx.mod.Module(network()), tmp_path / "one", "nag")
+    mx.random.seed(0)  # as the fixture of every test does
+    module = mx.mod.Module(network())
+    train(module, tmp_path / "two", "nag", end=2)
+    train(module, tmp_path / "two", "nag", begin=2)
+    assert files(tmp_path / "two", 4) == files(tmp_path / "one", 4)
+
+
+def test_a_checkpoint_after_fit_is_as_good_as_one_within(tmp_path):
+    train(mx.mod.Module(network()), tmp_path / "whole", "nag")
+    mx.random.seed(0)
+    module = mx.mod.Module(network())
+    train(module, tmp_path / "half", "nag", end=2)
+    module.save_checkpoint(tmp_path / "after", 2, save_optimizer_states=True)
+    iterator()  # draws nothing
+    resumed = mx.mod.Module.load(tmp_path / "after", 2, load_optimizer_states=True)
+    train(resumed, tmp_path / "resumed", "nag", begin=2)
+    assert files(tmp_path / "resumed", 4) == files(tmp_path / "whole", 4)
+
+
 def test_what_is_drawn_in_between_can_be_forgotten():
     mx.random.seed(5)
     expected = mx.random.generator().random(3)
@@ -122,6 +165,20 @@ def test_what_is_drawn_in_between_can_be_forgotten():
     with mx.random.kept():
         mx.random.generator().random(10)
     np.testing.assert_array_equal(mx.random.generator().random(3), expected)
+
+
+def test_what_one_thread_forgets_changes_nothing_in_another():
+    mx.random.seed(5)
+    expected = mx.random.generator().random(6)
+    mx.random.seed(5)
+    drawn = []
+    other = threading.Thread(target=lambda: drawn.append(mx.random.generator().random(3)))
+    with mx.random.kept():
+        mx.random.seed(1)  # for this thread, in here
+        other.start()
+        other.join()
+    drawn.append(mx.random.generator().random(3))
+    np.testing.assert_array_equal(np.concatenate(drawn), expected)
 
 
 # ---- files that do not belong together

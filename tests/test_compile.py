@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,12 @@ def test_a_change_in_a_file_that_a_kernel_calls_is_noticed(tmp_path):
     blas.write_text(blas.read_text().replace("np.dot(a[start", "np.dot(2 * a[start"))
     results.append(run(use, cwd=tmp_path, PYTHONPATH=str(tmp_path)).stdout)
     assert results == ["[[6.]]\n", "[[6.]]\n", "[[12.]]\n"]
+
+
+def test_functions_that_belong_to_no_module_are_compiled_as_ever():
+    scope = {"__name__": None}
+    exec("def twice(x):\n    return 2 * x", scope)
+    assert numba.njit(scope["twice"])(4) == 8
 
 
 def test_importing_is_light():

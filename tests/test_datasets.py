@@ -1,4 +1,5 @@
 import gzip
+import os
 import signal
 import socket
 import struct
@@ -464,6 +465,21 @@ def test_sizes_beyond_the_file_take_no_memory(sizes, zipped, write):
     content = bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + b"\1"
     path = write(gzip.compress(content) if zipped else content)
     assert peak_of_refusal(path) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((1,) * 33, r"file\.idx: 33 dimensions at byte 3; at most 32"),
+        ((2**30 + 1,), r"1,073,741,825 bytes; at most 1,073,741,824 are read"),
+    ],
+)
+def test_sizes_that_nobody_needs_are_refused_however_large_the_file(sizes, message, write):
+    content = bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes)
+    path = write(content)
+    os.truncate(path, 2**30 + 100)  # takes no room: a hole
+    with pytest.raises(IdxError, match=message):
+        read_idx(path)
 
 
 def test_a_gzip_file_that_swells_takes_no_memory(write):

@@ -141,6 +141,17 @@ def test_a_wrong_call_is_explained(make, error, message):
         make(mx.sym.var("x"))
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_parameter_that_is_computed_is_refused(replaced):
+    data, weight = mx.sym.var("data"), mx.sym.var("w")
+    if replaced:
+        net = mx.sym.FullyConnected(data, weight, num_hidden=3, name="fc")(w=data * 2)
+    else:
+        net = mx.sym.FullyConnected(data, weight * 2, num_hidden=3, name="fc")
+    with pytest.raises(ValueError, match=r"fc: weight must be a variable.* is computed"):
+        mx.mod.Module(net, label_names=None)
+
+
 def test_calling_a_symbol_puts_another_one_in():
     head = mx.sym.FullyConnected(mx.sym.var("features"), num_hidden=2, name="head")
     body = mx.sym.flatten(mx.sym.var("data"), name="flat")

@@ -22,6 +22,8 @@ DTYPES = {
 }
 # A byte of a gzip file can stand for at most 1032 bytes (the limit of its method, deflate).
 MOST_EXPANSION = 1032
+MOST_DIMENSIONS = 32
+MOST_BYTES = 2**30  # of an array; all of MNIST has a twentieth of it
 PIECE = 1 << 18  # bytes at a time, since gzip holds all that it is asked for once more
 
 
@@ -33,7 +35,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     """The array in an IDX file, gzipped or not.
 
     Raises IdxError if the file is truncated, too long, corrupt or no IDX file; never takes more
-    memory than the file's own size allows for.
+    memory than the file's own size allows for, nor more than 1 GiB.
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
@@ -62,6 +64,10 @@ def _parse(file, path, most):
             f"got {start.hex(' ')}"
         )
     dtype, dimensions = DTYPES[start[2]], start[3]
+    if dimensions > MOST_DIMENSIONS:
+        raise IdxError(
+            f"{path}: {dimensions} dimensions at byte 3; at most {MOST_DIMENSIONS} are read"
+        )
     header = file.read(4 * dimensions)
     if len(header) < 4 * dimensions:
         raise IdxError(
@@ -75,9 +81,13 @@ def _parse(file, path, most):
             f"{path}: cut short, or its sizes are wrong: {shape} at byte 4 means "
             f"{begin + count} bytes, the file has at most {most}"
         )
+    if count > MOST_BYTES:
+        raise IdxError(
+            f"{path}: {shape} at byte 4 means {count:,} bytes; at most {MOST_BYTES:,} are read"
+        )
     try:
         array = np.empty(shape, dtype)
-    except ValueError as error:  # too many dimensions, or huge ones beside a zero
+    except ValueError as error:  # huge sizes beside a zero
         raise IdxError(f"{path}: the sizes at byte 4 make no array ({error})") from error
     buffer = memoryview(array.reshape(-1).view(np.uint8)) if count else memoryview(b"")
     got = 0

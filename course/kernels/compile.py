@@ -43,7 +43,8 @@ class _Compilation(event.Listener):
 
     def on_start(self, event):
         self._levels.append(numba.config.OPT)
-        if not event.data["dispatcher"].py_func.__module__.startswith("course.kernels"):
+        module = event.data["dispatcher"].py_func.__module__  # None for what `exec` made
+        if not (module or "").startswith("course.kernels"):
             return
         numba.config.OPT = min(LEVEL, numba.config.OPT)
         if not self._announced:

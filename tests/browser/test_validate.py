@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("nbgrader", reason="needs nbgrader: pip install -e '.[classroom]'")
 
-import nbformat  # noqa: E402
+import nbformat
 
-from tests.browser.lab import Page, find_browser, running_lab  # noqa: E402
-from tests.classroom import Classroom, answers, environment  # noqa: E402
+from tests.browser.lab import Page, find_browser, running_lab
+from tests.classroom import Classroom, answers, environment
 
 pytestmark = [
     pytest.mark.skipif(find_browser() is None, reason="needs a Chromium"),
