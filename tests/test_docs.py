@@ -1,5 +1,6 @@
 """The site of lessons and reference, built as CONTRIBUTING.md says, with warnings as errors."""
 
+import ast
 import os
 import re
 import subprocess
@@ -82,6 +83,31 @@ def test_each_module_is_in_the_reference(site):
     }
     assert missing == set()
     assert {f"module-{package}" for package in shown} <= described
+
+
+def test_no_file_imports_from_further_down_in_the_order_of_reading():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    chapter = readme.split("## How to read the source\n")[1].split("\n## ")[0]
+    place = {
+        Path(file).stem: number
+        for number, row in enumerate(re.findall(r"^\| (`.*?) \|", chapter, re.MULTILINE))
+        for file in re.findall("`(.*?)`", row)
+    }
+    backward = []
+    for path in ROOT.glob("course/**/*.py"):
+        part = path.relative_to(ROOT / "course").with_suffix("").parts[0]
+        if part == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            source = (isinstance(node, ast.ImportFrom) and node.module) or ""
+            if source.split(".")[0] == "course":
+                names = [alias.name for alias in node.names]
+                used = [source.split(".")[1]] if "." in source else names
+                backward += [(part, name) for name in used if place[name] > place[part]]
+    assert backward == []
+    files = {path.stem for path in (ROOT / "course").iterdir() if (path / "__init__.py").exists()}
+    files |= {path.stem for path in ROOT.glob("course/*.py")}
+    assert set(place) == files - {"__init__"}
 
 
 def test_solutions_of_assignments_stay_out(site):
