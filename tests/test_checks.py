@@ -1,6 +1,7 @@
 """The machinery of the checks, and the checks of the assignments, with right and wrong answers."""
 
 import importlib
+import signal
 import threading
 import time
 import warnings
@@ -144,6 +145,16 @@ def test_a_loop_that_does_not_end_is_stopped():
     with pytest.raises(Wrong, match=r"not finished after 0\.2 s; does each loop end\?"):
         call_within(0.2, endless, 1)
     assert time.monotonic() - start < 10
+
+
+def test_a_loop_that_does_not_end_is_stopped_in_the_background_too():
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts `command &`
+    try:
+        with pytest.raises(Wrong, match=r"not finished after 0\.2 s"):
+            call_within(0.2, endless, 1)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def test_the_limit_can_be_set(monkeypatch):

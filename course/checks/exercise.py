@@ -7,6 +7,7 @@ that prints one line and returns True or False.
 import _thread
 import functools
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -106,6 +107,9 @@ def _interruptible(seconds, function, args, settings):
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # by what runs in the background
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         timer.start()
         try:
@@ -117,6 +121,9 @@ def _interruptible(seconds, function, args, settings):
         if not too_long.is_set():
             raise
         raise Wrong(f"it was not finished after {seconds:g} s; does each loop end?") from None
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def expect_shape(got, shape: tuple, what: str = "the result") -> np.ndarray:
