@@ -107,7 +107,8 @@ def _interruptible(seconds, function, args, settings):
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # by what runs in the background
+    # A command that a shell runs in the background ignores Ctrl-C, and so would ignore the timer.
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     if ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
