@@ -353,7 +353,12 @@ def load_json(text: str | bytes, source: str = "the text") -> Symbol:
     for entry in entries:
         inputs = [nodes[index] for index in entry.inputs]
         nodes.append(Node(entry.op, entry.name, entry.attrs, inputs))
-    return Symbol([nodes[index] for index in heads])
+    symbol = Symbol([nodes[index] for index in heads])
+    try:
+        symbol.list_arguments()
+    except ValueError as error:
+        raise ValueError(f"{source}: {error!s:.500}") from error
+    return symbol
 
 
 def _as_int(size):

@@ -152,6 +152,14 @@ def test_a_parameter_that_is_computed_is_refused(replaced):
         mx.mod.Module(net, label_names=None)
 
 
+def test_a_file_with_a_parameter_that_is_computed_is_refused_by_name(tmp_path):
+    data = mx.sym.var("data")
+    net = mx.sym.FullyConnected(data, data * 2, num_hidden=3, name="fc")
+    net.save(tmp_path / "net.json")
+    with pytest.raises(ValueError, match=r"net\.json: fc: weight must be a variable"):
+        mx.sym.load(tmp_path / "net.json")
+
+
 def test_calling_a_symbol_puts_another_one_in():
     head = mx.sym.FullyConnected(mx.sym.var("features"), num_hidden=2, name="head")
     body = mx.sym.flatten(mx.sym.var("data"), name="flat")
