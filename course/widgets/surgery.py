@@ -150,7 +150,8 @@ class Surgery(DigitExplorer):
         figure = new_figure(10, 3.2)
         scores, digit, bars = figure.subplots(1, 3, width_ratios=[1.6, 2, 4])
         values = [self.healthy_accuracy, self.accuracy]
-        scores.bar(["before", "after"], values, color=COLOURS[:2])
+        # A list: matplotlib 3.8 takes a tuple of two for a colour and its transparency.
+        scores.bar(["before", "after"], values, color=list(COLOURS[:2]))
         for k, value in enumerate(values):
             scores.annotate(f"{value:.1%}", (k, value), ha="center", va="bottom")
         scores.set(ylim=(0, 1.12), title=f"accuracy, {len(self._images)} digits", ylabel="accuracy")
