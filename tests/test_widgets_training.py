@@ -118,6 +118,9 @@ def test_several_runs_lie_one_over_the_other():
     fit(small_module(), live, "two")
     loss, accuracy = live.figure().axes
     assert [text.get_text() for text in loss.get_legend().get_texts()] == ["one", "two"]
+    # Two lines however many runs there are, so that they leave the curves in sight.
+    styles = [text.get_text() for text in accuracy.get_legend().get_texts()]
+    assert styles == ["training", "validation"]
     assert len({line.get_color() for line in loss.lines}) == 2
     for axes in (loss, accuracy):
         assert axes.get_xlabel() == "batches"

@@ -16,6 +16,7 @@ from course.widgets.picture import Picture
 from course.widgets.theme import COLOURS
 
 _LEAST_INTERVAL = 0.25  # seconds between two pictures: more often, the eye sees no more
+_STYLES = {"training": "o-", "validation": "D--"}  # an epoch's accuracy, as it is drawn
 
 
 class _Budget:
@@ -182,13 +183,8 @@ class LivePlot(Explorer):
         for run, colour in zip(self.runs.values(), cycle(COLOURS), strict=False):
             loss.plot(run.loss.x, run.loss.y, color=colour, label=run.name)
             accuracy.plot(run.accuracy.x, run.accuracy.y, color=colour, alpha=0.45)
-            for curve, style, what in (
-                (run.train, "o-", "training"),
-                (run.validation, "D--", "validation"),
-            ):
-                if curve.y:
-                    label = f"{run.name}, {what}"
-                    accuracy.plot(curve.x, curve.y, style, color=colour, markersize=4, label=label)
+            for curve, style in zip((run.train, run.validation), _STYLES.values(), strict=True):
+                accuracy.plot(curve.x, curve.y, style, color=colour, markersize=4)
         loss.set(xlabel="batches", ylabel="cross-entropy (smoothed)", ylim=(0, None))
         accuracy.set(xlabel="batches", ylabel="accuracy", ylim=(0, 1))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
@@ -199,7 +195,10 @@ class LivePlot(Explorer):
         if self.runs:
             loss.legend(frameon=False)
         if any(run.train.y or run.validation.y for run in self.runs.values()):
-            accuracy.legend(frameon=False, loc="lower right", fontsize=8)
+            # The colours are explained on the left; a line for each run would hide the curves.
+            for what, style in _STYLES.items():
+                accuracy.plot([], [], style, color="#767676", markersize=4, label=what)
+            accuracy.legend(frameon=False)
         return figure
 
     def _repr_mimebundle_(self, **kwargs):
