@@ -198,14 +198,24 @@ def test_shapes_and_numbers_are_asked_for():
     }.items():
         with pytest.raises(Wrong, match=match):
             expect_shape(got, (3,))
+    with pytest.raises(Wrong, match=r"should be one number, got an array of shape \(2,\)"):
+        expect_shape([1, 2], ())
 
 
 def test_parts_are_asked_for():
     assert expect_parts([1, 2], ("a", "b")) == (1, 2)
     with pytest.raises(Wrong, match="it should return a, b, got 1 parts"):
         expect_parts((1,), ("a", "b"))
-    with pytest.raises(Wrong, match="it should return a, b, got ndarray"):
-        expect_parts(np.ones(2), ("a", "b"))
+    assert expect_parts(np.ones(2), ("a", "b")) == (1, 1)
+    with pytest.raises(Wrong, match="it should return a, b, got 3 parts"):
+        expect_parts(np.ones(3), ("a", "b"))
+    with pytest.raises(Wrong, match="it should return a, b, got float"):
+        expect_parts(1.0, ("a", "b"))
+
+
+def test_the_right_answer_is_never_minus_nothing():
+    with pytest.raises(Wrong, match="should be 0, got 1"):
+        expect_close(1, -0.0)
 
 
 def test_close_is_measured_against_the_largest_number():

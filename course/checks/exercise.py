@@ -134,6 +134,8 @@ def expect_shape(got, shape: tuple, what: str = "the result") -> np.ndarray:
     except (TypeError, ValueError):
         raise Wrong(f"{what} should be an array of numbers, got {type(got).__name__}") from None
     if array.shape != tuple(shape):
+        if not shape:
+            raise Wrong(f"{what} should be one number, got an array of shape {array.shape}")
         raise Wrong(f"{what} should have the shape {tuple(shape)}, got {array.shape}")
     if not np.isfinite(array).all():
         raise Wrong(f"{what} holds NaN or infinity; is something divided by 0, or exp too large?")
@@ -142,8 +144,9 @@ def expect_shape(got, shape: tuple, what: str = "the result") -> np.ndarray:
 
 def expect_parts(got, names: tuple[str, ...]) -> tuple:
     """`got` as a tuple, if it has one part for each name."""
-    if not isinstance(got, (tuple, list)) or len(got) != len(names):
-        what = f"{len(got)} parts" if isinstance(got, (tuple, list)) else type(got).__name__
+    several = isinstance(got, (tuple, list)) or np.ndim(got) > 0
+    if not several or len(got) != len(names):
+        what = f"{len(got)} parts" if several else type(got).__name__
         raise Wrong(f"it should return {', '.join(names)}, got {what}")
     return tuple(got)
 
@@ -160,7 +163,7 @@ def expect_close(
 
     mistakes: hint -> what a usual mistake would have given; the one that fits is told.
     """
-    right = np.asarray(right, dtype=np.float64)
+    right = np.asarray(right, dtype=np.float64) + 0.0  # -0 would only puzzle
     array = expect_shape(got, right.shape, what)
     if _close(array, right, tolerance):
         return

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course.checks.exercise import Wrong, call, exercise, expect_close, expect_shape
+from course.checks.exercise import Wrong, call, exercise, expect_close, expect_parts
 
 
 def _answers(seed, count=60, classes=4):
@@ -23,7 +23,7 @@ def accuracy_with_error(function, seed=0):
     """accuracy_with_error(guesses (N,), labels (N,)) -> (p, √(p (1 - p) / N))."""
     labels, guesses = _answers(seed)
     p = (labels == guesses).mean()
-    got = expect_shape(call(function, guesses, labels), (2,), "the pair")
+    got = expect_parts(call(function, guesses, labels), ("the accuracy", "its standard error"))
     expect_close(got[0], p, "the accuracy", {"this is the share of mistakes": 1 - p})
     mistakes = {
         "the square root is missing": p * (1 - p) / 60,
@@ -60,7 +60,8 @@ def precision_and_recall(function, seed=0):
             "divide by the sum of the column or the row, not of all": [matrix[k, k] / matrix.sum()]
             * 2,
         }
-        expect_close(call(function, matrix, k), right, f"the pair for class {k}", mistakes)
+        got = expect_parts(call(function, matrix, k), ("the precision", "the recall"))
+        expect_close(got, right, f"the pair for class {k}", mistakes)
 
 
 @exercise("split")
