@@ -118,15 +118,22 @@ def test_several_runs_lie_one_over_the_other():
     fit(small_module(), live, "two")
     loss, accuracy = live.figure().axes
     assert [text.get_text() for text in loss.get_legend().get_texts()] == ["one", "two"]
-    # Two lines however many runs there are, so that they leave the curves in sight.
-    styles = [text.get_text() for text in accuracy.get_legend().get_texts()]
-    assert styles == ["training", "validation"]
     assert len({line.get_color() for line in loss.lines}) == 2
     for axes in (loss, accuracy):
         assert axes.get_xlabel() == "batches"
         assert axes.get_ylabel()
     assert live.description().startswith("one: 20 batches")
     assert "two: 20 batches" in picture_in(live).alt
+
+
+def test_the_legend_of_accuracies_names_each_kind_of_curve_once():
+    live = widgets.LivePlot()
+    legends = []
+    for name, validation in (("one", None), ("two", None), ("three", blob_iterator(40))):
+        fit(small_module(), live, name, eval_data=validation)
+        legend = live.figure().axes[1].get_legend()
+        legends.append([text.get_text() for text in legend.get_texts()])
+    assert legends == [["training"], ["training"], ["training", "validation"]]
 
 
 def test_a_second_fit_goes_on_and_another_module_begins_anew():

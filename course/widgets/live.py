@@ -16,7 +16,8 @@ from course.widgets.picture import Picture
 from course.widgets.theme import COLOURS
 
 _LEAST_INTERVAL = 0.25  # seconds between two pictures: more often, the eye sees no more
-_STYLES = {"training": "o-", "validation": "D--"}  # an epoch's accuracy, as it is drawn
+# A Run's accuracy of each epoch: the curve, its line, its name in the legend.
+_CURVES = (("train", "o-", "training"), ("validation", "D--", "validation"))
 
 
 class _Budget:
@@ -183,7 +184,8 @@ class LivePlot(Explorer):
         for run, colour in zip(self.runs.values(), cycle(COLOURS), strict=False):
             loss.plot(run.loss.x, run.loss.y, color=colour, label=run.name)
             accuracy.plot(run.accuracy.x, run.accuracy.y, color=colour, alpha=0.45)
-            for curve, style in zip((run.train, run.validation), _STYLES.values(), strict=True):
+            for name, style, _ in _CURVES:
+                curve = getattr(run, name)
                 accuracy.plot(curve.x, curve.y, style, color=colour, markersize=4)
         loss.set(xlabel="batches", ylabel="cross-entropy (smoothed)", ylim=(0, None))
         accuracy.set(xlabel="batches", ylabel="accuracy", ylim=(0, 1))
@@ -194,10 +196,11 @@ class LivePlot(Explorer):
             axes.grid(alpha=0.25)
         if self.runs:
             loss.legend(frameon=False)
-        if any(run.train.y or run.validation.y for run in self.runs.values()):
-            # The colours are explained on the left; a line for each run would hide the curves.
-            for what, style in _STYLES.items():
-                accuracy.plot([], [], style, color="#767676", markersize=4, label=what)
+        # The colours are explained on the left; a line for each run would hide the curves.
+        drawn = [c for c in _CURVES if any(getattr(run, c[0]).y for run in self.runs.values())]
+        for _, style, label in drawn:
+            accuracy.plot([], [], style, color="#767676", markersize=4, label=label)
+        if drawn:
             accuracy.legend(frameon=False)
         return figure
 
